@@ -1,0 +1,15 @@
+# packages.cmake - the libraries Driftline stands on; `run` installs their Debian packages.
+
+find_package(PkgConfig REQUIRED)
+find_package(Threads REQUIRED)
+pkg_check_modules(URING   REQUIRED IMPORTED_TARGET liburing)
+pkg_check_modules(ZSTD    REQUIRED IMPORTED_TARGET libzstd)
+pkg_check_modules(XXHASH  REQUIRED IMPORTED_TARGET libxxhash)
+pkg_check_modules(EVENT   REQUIRED IMPORTED_TARGET libevent_core libevent_extra libevent_pthreads)
+pkg_check_modules(OPENSSL REQUIRED IMPORTED_TARGET libcrypto libssl)
+pkg_check_modules(ZLIB    REQUIRED IMPORTED_TARGET zlib)
+pkg_check_modules(SQLITE  REQUIRED IMPORTED_TARGET sqlite3)
+pkg_check_modules(FYAML   REQUIRED IMPORTED_TARGET libfyaml)
+pkg_check_modules(PCRE2   REQUIRED IMPORTED_TARGET libpcre2-8)
+pkg_check_modules(CURL    REQUIRED IMPORTED_TARGET libcurl)
+pkg_check_modules(EDIT    REQUIRED IMPORTED_TARGET libedit)
