@@ -19,7 +19,13 @@ enum status {
 };
 
 #define MUST_CHECK __attribute__((warn_unused_result))
-#define PRINTF_LIKE(format, first) __attribute__((format(printf, format, first)))
+/* A failure that is deliberately not looked at: best effort, or one that was reported already. */
+#define IGNORE_STATUS(call)                                                                        \
+    do {                                                                                           \
+        enum status ignored_status_ = (call);                                                      \
+        (void)ignored_status_;                                                                     \
+    } while (0)
+#define PRINTF_LIKE(text_at, first) __attribute__((format(printf, text_at, first)))
 
 #define ERROR_TEXT_BYTES 1024
 
