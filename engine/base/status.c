@@ -69,7 +69,8 @@ void error_prefix(struct error *reterr, const char *format, ...)
     va_end(args);
     if (used < 0 || (size_t)used >= sizeof reterr->text)
         return;
-    (void)snprintf(reterr->text + used, sizeof reterr->text - (size_t)used, ": %s", old);
+    size_t left = sizeof reterr->text - (size_t)used;
+    (void)snprintf(reterr->text + used, left, ": %.*s", (int)left, old); /* cut where it ends */
 }
 
 enum status corrupt(struct error *reterr, const char *file, uint64_t offset, const char *format,

@@ -34,8 +34,11 @@ struct message {
  * Column blocks with batch-local dictionaries; STR codes are rewritten to the values in use.
  */
 void batch_encode(const struct batch *b, struct buffer *to);
+/* Never less than what batch_encode appends: check it against the limit of the container first. */
+uint64_t batch_encoded_bytes_max(const struct batch *b);
 /* Decoded vectors point into bytes where they can, else into the arena; both must outlive the batch.
- * Score names are added to the schema. STATUS_CORRUPT or STATUS_LIMIT name the column and offset. */
+ * Score names are added to the schema. STATUS_CORRUPT or STATUS_LIMIT name the column and offset; STATUS_INVALID:
+ * a column id this version does not know. schema may be NULL where there are no score columns. */
 MUST_CHECK enum status batch_decode(struct slice bytes, struct schema *schema, struct arena *arena,
                                     struct batch *ret_batch, struct error *reterr);
 
@@ -47,7 +50,7 @@ MUST_CHECK enum status batch_decode(struct slice bytes, struct schema *schema, s
  *     builder_i64(&b, SPANS_time, t);
  *     builder_str(&b, SPANS_model, slice_text("gpt-4o"));
  *     ...
- *     struct batch batch = builder_batch(&b);   valid until builder_reset or builder_deinit
+ *     struct batch batch = builder_batch(&b);   valid until the builder changes in any way
  */
 struct builder_column;
 struct builder {
@@ -64,9 +67,10 @@ struct builder {
 void builder_init(struct builder *b, enum table table, struct schema *schema);
 void builder_deinit(struct builder *b);
 void builder_reset(struct builder *b);
-/* Starts the next row, all columns NULL. */
+/* Starts the next row, all columns NULL. At most BATCH_ROWS_MAX (ASSERT). */
 void builder_row(struct builder *b);
-/* Set a cell of the row begun last; the storage must fit the column (ASSERT). Bytes are copied. */
+/* Set a cell of the row begun last; the storage must fit the column, and bytes meet
+ * STR_BYTES_MAX or TEXT_BYTES_MAX (ASSERT). Bytes are copied. */
 void builder_i64(struct builder *b, uint16_t column_id, int64_t value);
 void builder_f64(struct builder *b, uint16_t column_id, double value);
 void builder_str(struct builder *b, uint16_t column_id, struct slice value); /* STR, TEXT and REFS */

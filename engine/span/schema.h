@@ -8,6 +8,7 @@
 #ifndef DRIFTLINE_SPAN_SCHEMA_H
 #define DRIFTLINE_SPAN_SCHEMA_H
 
+#include "engine/base/intern.h"
 #include "engine/base/memory.h"
 #include "engine/base/status.h"
 #include "engine/base/thread.h"
@@ -75,13 +76,17 @@ struct schema {
     struct column **scores; /* scores[id - COLUMN_DYNAMIC] */
     size_t scores_capacity;
     uint32_t score_count;
+    struct intern names; /* "score.x"; code 1 is COLUMN_DYNAMIC */
 };
 
 void schema_init(struct schema *s);
 void schema_deinit(struct schema *s);
-/* Fixed or dynamic; NULL when unknown. name may be "score.x". */
+/* Fixed or dynamic; NULL when unknown. name may be "score.x". A NULL schema has fixed columns only. */
 const struct column *schema_column(struct schema *s, enum table table, uint16_t id);
 const struct column *schema_find(struct schema *s, enum table table, struct slice name);
+#define SCORE_PREFIX "score."
+/* "score." and then [A-Za-z0-9_.-]{1,NAME_BYTES_MAX}. */
+bool score_name_is_valid(struct slice name);
 /* "score.x" -> its column, added when new. STATUS_INVALID: not [A-Za-z0-9_.-]{1,NAME_BYTES_MAX} after
  * "score."; STATUS_LIMIT: SCORE_COLUMNS_MAX reached. */
 MUST_CHECK enum status schema_add_score(struct schema *s, struct slice name, const struct column **ret,
