@@ -67,6 +67,8 @@ struct io_ops {
                                     size_t size, uint64_t tag, struct error *);
     int (*queue_poll)(struct io_queue *, struct io_completion *ret, int max, int64_t timeout_ns);
     int (*queue_event_fd)(struct io_queue *);
+    void (*queue_wake)(struct io_queue *);
+    void (*queue_register)(struct io_queue *, const struct slice *buffers, uint32_t count); /* may be NULL */
 };
 
 struct io {
@@ -123,8 +125,16 @@ MUST_CHECK enum status io_queue_write_sync(struct io_queue *q, struct io_file *f
 int io_queue_poll(struct io_queue *q, struct io_completion *ret, int max, int64_t timeout_ns);
 /* Readable when io_queue_poll has something; -1 in the simulator. */
 int io_queue_event_fd(struct io_queue *q);
+/* The only queue call that any thread may make: a poll that waits returns (with 0 when nothing has
+ * completed) and the event fd is readable until the next poll. Nothing in the simulator. */
+void io_queue_wake(struct io_queue *q);
+/* Advice, once per queue: writes from within these buffers will be many. They must outlive the queue. */
+void io_queue_register_buffers(struct io_queue *q, const struct slice *buffers, uint32_t count);
 
 /* Helpers above the table. */
+/* Memory for direct input and output: the address is a multiple of IO_ALIGN, the bytes are not cleared. */
+void *io_buffer_alloc(size_t size);
+void io_buffer_free(void *buffer);
 /* Writes a whole new file durably: path.tmp, write, sync, rename, sync_dir. */
 MUST_CHECK enum status io_replace_file(struct io *io, const char *path, struct slice bytes, struct error *reterr);
 
