@@ -3,7 +3,6 @@
  * checked against the example of RFC 7677.
  */
 #include <criterion/criterion.h>
-#include <criterion/new/assert.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 #include <openssl/sha.h>
@@ -95,7 +94,7 @@ Test(scram, the_test_client_agrees_with_rfc_7677)
     cr_assert_str_eq(expected, "v=6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4=");
 }
 
-static enum status exchange(struct auth *auth, const char *user, const char *password, char *flip,
+static enum status exchange(struct auth *auth, const char *user, const char *password, const char *flip,
                             struct principal *principal)
 {
     struct error error = {0};

@@ -2,7 +2,6 @@
  * test_control.c - statements, transactions and damage of the control file.
  */
 #include <criterion/criterion.h>
-#include <criterion/new/assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
