@@ -57,9 +57,17 @@ struct net_listener_options {
 };
 MUST_CHECK enum status net_listen(struct net_loop *loop, const struct net_address *address, const struct net_listener_options *options,
                                   struct net_listener **ret, struct error *reterr);
+/* Accepts NULL. Connections already accepted live on; their slots must still be released. */
 void net_listener_close(struct net_listener *l);
 void net_listener_release(struct net_listener *l, uint32_t slot);
 /* The port bound (useful with port 0). */
 uint16_t net_listener_port(const struct net_listener *l);
+
+struct net_listener_stats {
+    uint32_t connections; /* open now */
+    uint64_t refused;     /* closed at once because of a limit */
+    uint64_t pauses;      /* times accepting stopped for 100 ms: no descriptors or memory */
+};
+struct net_listener_stats net_listener_stats(const struct net_listener *l);
 
 #endif
