@@ -14,7 +14,7 @@
 #include "engine/base/memory.h"
 
 struct manifest_segment {
-    uint64_t number;     /* file pPROJECT/seg/NUMBER.seg */
+    uint64_t number; /* file pPROJECT/seg/NUMBER.seg */
     uint32_t project;
     uint8_t table, tier;
     uint64_t rows, bytes;
@@ -30,7 +30,7 @@ struct manifest_pack {
 };
 /* A file of amendments or orphans not folded yet. */
 struct manifest_patch {
-    uint64_t number;     /* file pPROJECT/patch/NUMBER.patch */
+    uint64_t number; /* file pPROJECT/patch/NUMBER.patch */
     uint32_t project;
     uint64_t bytes, rows, seq_max;
 };
@@ -42,17 +42,17 @@ struct manifest_client {
 };
 
 enum manifest_edit_kind {
-    EDIT_PROJECT_ADD = 1,     /* project, name */
-    EDIT_SEGMENT_ADD = 2,     /* segment */
-    EDIT_SEGMENT_REMOVE = 3,  /* project, number */
+    EDIT_PROJECT_ADD = 1,    /* project, name */
+    EDIT_SEGMENT_ADD = 2,    /* segment */
+    EDIT_SEGMENT_REMOVE = 3, /* project, number */
     EDIT_PACK_ADD = 4,
     EDIT_PACK_REMOVE = 5,
     EDIT_PATCH_ADD = 6,
     EDIT_PATCH_REMOVE = 7,
-    EDIT_WAL_KEEP = 8,        /* value: WAL records below this seq are not needed */
-    EDIT_CLIENT = 9,          /* client: insert or update */
+    EDIT_WAL_KEEP = 8, /* value: WAL records below this seq are not needed */
+    EDIT_CLIENT = 9,   /* client: insert or update */
     EDIT_CLIENT_REMOVE = 10,
-    EDIT_NEXT_NUMBER = 11,    /* value: next file number, never reused */
+    EDIT_NEXT_NUMBER = 11, /* value: next file number, never reused */
 };
 struct manifest_edit {
     enum manifest_edit_kind kind;
@@ -69,9 +69,11 @@ struct manifest_edit {
 struct manifest;
 
 /* Creates an empty one when the root has none and read_only is false. */
-MUST_CHECK enum status manifest_open(struct io *io, bool read_only, struct manifest **ret, struct error *reterr);
+MUST_CHECK enum status manifest_open(struct io *io, bool read_only, struct manifest **ret,
+                                     struct error *reterr);
 void manifest_close(struct manifest *m);
-MUST_CHECK enum status manifest_commit(struct manifest *m, const struct manifest_edit *edits, uint32_t count, struct error *reterr);
+MUST_CHECK enum status manifest_commit(struct manifest *m, const struct manifest_edit *edits,
+                                       uint32_t count, struct error *reterr);
 /* A fresh file number, unique for ever once a commit that mentions it (or a larger EDIT_NEXT_NUMBER) is durable. Numbers of files of a commit are recorded by it. */
 uint64_t manifest_next_number(struct manifest *m);
 
@@ -90,7 +92,9 @@ void manifest_segment_path(uint32_t project, uint64_t number, char to[MANIFEST_P
 void manifest_pack_path(uint32_t project, uint64_t number, char to[MANIFEST_PATH_BYTES]);
 void manifest_patch_path(uint32_t project, uint64_t number, char to[MANIFEST_PATH_BYTES]);
 
-MUST_CHECK enum status manifest_verify(struct io *io, void (*finding)(void *context, const char *path, uint64_t offset, const char *text),
+MUST_CHECK enum status manifest_verify(struct io *io,
+                                       void (*finding)(void *context, const char *path,
+                                                       uint64_t offset, const char *text),
                                        void *context, struct error *reterr);
 
 #endif
