@@ -31,6 +31,12 @@ bool head_bounds(const struct head *h, int64_t *ret_time_min_ns, int64_t *ret_ti
 
 /* Row of (trace_id, span_id) or -1 (spans only). Writer thread only: it sees unpublished rows too. */
 int64_t head_find(const struct head *h, struct id128 trace_id, uint64_t span_id);
+/* The same for many spans at once, several times as fast: ret_rows[i] is for (traces[i], spans[i]). */
+void head_find_many(const struct head *h, const struct id128 *traces, const uint64_t *spans, uint32_t count,
+                    int64_t *ret_rows);
+/* Does the batch's row say the same as the head's? seq is never compared; turn, error_class and class_source are not when the
+ * batch leaves them NULL (the engine fills them). Writer thread. */
+bool head_row_equal(const struct head *h, uint64_t row, const struct batch *b, uint32_t batch_row);
 
 /* What readers use: watermark = head_published at the time of their snapshot. Chunk c holds rows
  * [c * BLOCK_ROWS, min((c + 1) * BLOCK_ROWS, watermark)). */
@@ -43,6 +49,7 @@ void head_view_destroy(struct head_view *v);
 uint64_t head_view_rows(const struct head_view *v);
 /* Thread-safe on one view. A column nobody wrote is all NULL (memory from the arena). */
 void head_view_read(struct head_view *v, const struct column *column, uint32_t chunk, struct arena *arena, struct vector *ret);
+/* Bounds of the times in a chunk; they may be wider than the view's rows, never narrower. */
 void head_view_chunk_time(const struct head_view *v, uint32_t chunk, int64_t *ret_min_ns, int64_t *ret_max_ns);
 /* Is a span or trace in the view? Rows of a trace, ascending, at most max. */
 uint32_t head_view_find_trace(const struct head_view *v, struct id128 trace_id, uint64_t *rows, uint32_t max);
