@@ -1,0 +1,669 @@
+/*
+ * io_sim.c - the simulated backend: the file table over io_sim_disk.c, with faults on order.
+ *
+ * Place:     io.c -> [here] -> io_sim_disk.c
+ * Invariant: every operation that can change the disk passes sim_point once, in program order, so a
+ *            fault can be put at each of them; nothing else depends on chance than the seed's dice.
+ * Failure:   after a crash fault every call fails with STATUS_IO until io_sim_crash.
+ * Threads:   one.
+ */
+#include "engine/base/io_sim.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "engine/base/check.h"
+#include "engine/base/io_backend.h"
+#include "engine/base/io_sim_disk.h"
+#include "engine/base/memory.h"
+#include "engine/base/rng.h"
+
+#define SIM_BYTES_TOTAL ((uint64_t)1 << 40)
+
+enum sim_kind {
+    SIM_WRITE,
+    SIM_SYNC,
+    SIM_NAMES, /* create, rename, unlink, make_dir */
+    SIM_SYNC_DIR,
+};
+
+/* What is to become of an operation. */
+enum sim_verdict {
+    SIM_GO,
+    SIM_REFUSE_DEAD, /* the power is off */
+    SIM_REFUSE_IO,
+    SIM_REFUSE_FULL,
+    SIM_GO_AND_DIE,
+    SIM_TEAR_AND_DIE,
+    SIM_SHORT,
+};
+
+struct sim_io {
+    struct io base;
+    struct sim_disk disk;
+    struct rng rng;
+    uint64_t operations;
+    uint64_t power_cycles; /* files opened in an earlier one are dead */
+    enum io_sim_fault fault;
+    uint64_t fault_at;
+    enum sim_kind fault_kind; /* FAIL_ALWAYS: known once it struck */
+    bool fault_armed;
+    bool crashed;
+    enum io_sim_defect defect;
+    char **locks;
+    size_t lock_count;
+    size_t lock_capacity;
+};
+
+struct sim_file {
+    struct io_file base;
+    struct sim_io *sim;
+    struct sim_inode *inode;
+    uint64_t power_cycle;
+    int flags;
+    char path[IO_PATH_BYTES_MAX];
+};
+
+static struct sim_io *sim_of(struct io *io)
+{
+    return (struct sim_io *)(void *)io;
+}
+
+static struct sim_file *file_of(struct io_file *file)
+{
+    return (struct sim_file *)(void *)file;
+}
+
+/* --- faults ----------------------------------------------------------------------------------- */
+
+static enum sim_verdict fault_strikes(struct sim_io *sim, enum sim_kind kind, uint64_t number)
+{
+    bool here = number == sim->fault_at;
+    switch (sim->fault) {
+    case IO_SIM_NONE:
+        return SIM_GO;
+    case IO_SIM_CRASH_BEFORE:
+    case IO_SIM_CRASH_AFTER:
+    case IO_SIM_CRASH_TORN:
+        if (!here)
+            return SIM_GO;
+        sim->crashed = true;
+        if (sim->fault == IO_SIM_CRASH_BEFORE)
+            return SIM_REFUSE_DEAD;
+        return sim->fault == IO_SIM_CRASH_AFTER ? SIM_GO_AND_DIE : SIM_TEAR_AND_DIE;
+    case IO_SIM_FAIL_ONCE:
+        return here ? SIM_REFUSE_IO : SIM_GO;
+    case IO_SIM_FAIL_ALWAYS:
+        if (here) {
+            sim->fault_kind = kind;
+            sim->fault_armed = true;
+        }
+        return sim->fault_armed && kind == sim->fault_kind ? SIM_REFUSE_IO : SIM_GO;
+    case IO_SIM_FULL:
+        return number >= sim->fault_at && kind == SIM_WRITE ? SIM_REFUSE_FULL : SIM_GO;
+    case IO_SIM_SHORT_WRITE:
+        return here && kind == SIM_WRITE ? SIM_SHORT : SIM_GO;
+    }
+    return SIM_GO;
+}
+
+static enum sim_verdict sim_point(struct sim_io *sim, enum sim_kind kind)
+{
+    if (sim->crashed)
+        return SIM_REFUSE_DEAD;
+    return fault_strikes(sim, kind, sim->operations++);
+}
+
+/* The status the caller sees; SIM_GO and SIM_SHORT are a success. */
+static enum status verdict_status(enum sim_verdict verdict, const char *path, const char *verb,
+                                  struct error *reterr)
+{
+    switch (verdict) {
+    case SIM_GO:
+    case SIM_SHORT:
+        return STATUS_OK;
+    case SIM_REFUSE_IO:
+        return error_set(reterr, STATUS_IO, "%s: %s: simulated input/output error", path, verb);
+    case SIM_REFUSE_FULL:
+        return error_set(reterr, STATUS_FULL, "%s: %s: simulated full disk", path, verb);
+    case SIM_REFUSE_DEAD:
+    case SIM_GO_AND_DIE:
+    case SIM_TEAR_AND_DIE:
+        break;
+    }
+    return error_set(reterr, STATUS_IO, "%s: %s: the simulated power is off", path, verb);
+}
+
+static enum status power_check(const struct sim_io *sim, const char *path, struct error *reterr)
+{
+    return sim->crashed ? verdict_status(SIM_REFUSE_DEAD, path, "use", reterr) : STATUS_OK;
+}
+
+static enum status file_check(const struct sim_file *file, struct error *reterr)
+{
+    if (file->power_cycle != file->sim->power_cycles)
+        return error_set(reterr, STATUS_IO, "%s: opened before the power went", file->path);
+    return power_check(file->sim, file->path, reterr);
+}
+
+/* --- files ------------------------------------------------------------------------------------ */
+
+/* A change of names: torn means that it happened or that it did not. */
+static bool names_change_happens(struct sim_io *sim, enum sim_verdict verdict)
+{
+    return verdict == SIM_GO || verdict == SIM_SHORT || verdict == SIM_GO_AND_DIE ||
+           (verdict == SIM_TEAR_AND_DIE && rng_below(&sim->rng, 2) == 0);
+}
+
+static enum status create(struct sim_io *sim, const char *path, bool is_dir, struct sim_inode **ret,
+                          struct error *reterr)
+{
+    if (!sim_disk_is_dir(&sim->disk, sim_parent(path)))
+        return error_set(reterr, STATUS_NOT_FOUND, "%s: there is no such directory", path);
+    enum sim_verdict verdict = sim_point(sim, SIM_NAMES);
+    if (names_change_happens(sim, verdict))
+        *ret = sim_disk_create(&sim->disk, path, is_dir);
+    return verdict_status(verdict, path, "create", reterr);
+}
+
+static enum status truncate_inode(struct sim_io *sim, struct sim_inode *inode, uint64_t size,
+                                  const char *path, struct error *reterr)
+{
+    enum sim_verdict verdict = sim_point(sim, SIM_WRITE);
+    if (names_change_happens(sim, verdict))
+        sim_inode_truncate(inode, size);
+    return verdict_status(verdict, path, "truncate", reterr);
+}
+
+static enum status sim_op_open(struct io *io, const char *path, int flags, struct io_file **ret,
+                               struct error *reterr)
+{
+    struct sim_io *sim = sim_of(io);
+    enum status s = power_check(sim, path, reterr);
+    if (s < 0)
+        return s;
+    struct sim_inode *inode = sim_disk_find(&sim->disk, path);
+    if (inode == NULL && (flags & IO_CREATE) == 0)
+        return error_set(reterr, STATUS_NOT_FOUND, "%s: open: no such file", path);
+    if (inode != NULL && (flags & IO_CREATE) != 0 && (flags & IO_EXCLUSIVE) != 0)
+        return error_set(reterr, STATUS_EXISTS, "%s: open: it exists already", path);
+    if (inode != NULL && inode->is_dir)
+        return error_set(reterr, STATUS_IO, "%s: open: it is a directory", path);
+    if (inode == NULL && (s = create(sim, path, false, &inode, reterr)) < 0)
+        return s;
+    if ((flags & IO_TRUNCATE) != 0 && inode->current.size != 0 &&
+        (s = truncate_inode(sim, inode, 0, path, reterr)) < 0)
+        return s;
+    struct sim_file *file = MEM_NEW(struct sim_file);
+    file->base.ops = io->ops;
+    file->sim = sim;
+    file->inode = inode;
+    file->power_cycle = sim->power_cycles;
+    file->flags = flags;
+    (void)snprintf(file->path, sizeof file->path, "%s", path);
+    inode->open_count++;
+    *ret = &file->base;
+    return STATUS_OK;
+}
+
+static void sim_op_close(struct io_file *base)
+{
+    struct sim_file *file = file_of(base);
+    if (file->power_cycle == file->sim->power_cycles)
+        file->inode->open_count--;
+    mem_free(file);
+}
+
+/* Stricter than some file systems, so that a test finds what another disk would refuse. */
+static enum status direct_check(const struct sim_file *file, uint64_t offset, const void *memory,
+                                size_t size, struct error *reterr)
+{
+    if ((file->flags & IO_DIRECT) == 0 ||
+        (offset % IO_ALIGN == 0 && size % IO_ALIGN == 0 && (uintptr_t)memory % IO_ALIGN == 0))
+        return STATUS_OK;
+    return error_set(reterr, STATUS_IO, "%s: direct access must be aligned to %u bytes", file->path,
+                     IO_ALIGN);
+}
+
+static enum status sim_op_read(struct io_file *base, uint64_t offset, void *to, size_t size,
+                               size_t *ret_read, struct error *reterr)
+{
+    struct sim_file *file = file_of(base);
+    enum status s = file_check(file, reterr);
+    if (s == STATUS_OK)
+        s = direct_check(file, offset, to, size, reterr);
+    if (s < 0)
+        return s;
+    const struct buffer *image = &file->inode->current;
+    size_t left = offset < image->size ? image->size - (size_t)offset : 0;
+    size_t count = left < size ? left : size;
+    if (count != 0)
+        memcpy(to, image->data + offset, count);
+    *ret_read = count;
+    return STATUS_OK;
+}
+
+/* Part of a write, cut at a sector. */
+static size_t part_of(struct sim_io *sim, size_t size)
+{
+    return (size_t)rng_below(&sim->rng, size / SIM_SECTOR + 1) * SIM_SECTOR;
+}
+
+static enum status write_once(struct sim_file *file, uint64_t offset, const uint8_t *from,
+                              size_t size, size_t *ret_written, struct error *reterr)
+{
+    struct sim_io *sim = file->sim;
+    enum sim_verdict verdict = sim_point(sim, SIM_WRITE);
+    size_t reached = size;
+    if (verdict == SIM_REFUSE_DEAD)
+        reached = 0;
+    else if (verdict == SIM_SHORT && size > SIM_SECTOR)
+        reached = part_of(sim, size - SIM_SECTOR);
+    else if (verdict != SIM_GO && verdict != SIM_GO_AND_DIE && verdict != SIM_SHORT)
+        reached = part_of(sim, size);
+    sim_inode_write(file->inode, offset, from, reached);
+    *ret_written =
+        verdict == SIM_SHORT && sim->defect == IO_SIM_DEFECT_IGNORE_SHORT ? size : reached;
+    return verdict_status(verdict, file->path, "write", reterr);
+}
+
+static enum status sim_op_write(struct io_file *base, uint64_t offset, const void *from,
+                                size_t size, struct error *reterr)
+{
+    struct sim_file *file = file_of(base);
+    enum status s = file_check(file, reterr);
+    if (s == STATUS_OK)
+        s = direct_check(file, offset, from, size, reterr);
+    for (size_t done = 0; s == STATUS_OK && done < size;) {
+        size_t written = 0;
+        s = write_once(file, offset + done, (const uint8_t *)from + done, size - done, &written,
+                       reterr);
+        done += written;
+    }
+    return s;
+}
+
+static enum status sim_op_sync(struct io_file *base, struct error *reterr)
+{
+    struct sim_file *file = file_of(base);
+    struct sim_io *sim = file->sim;
+    enum status s = file_check(file, reterr);
+    if (s < 0)
+        return s;
+    enum sim_verdict verdict = sim_point(sim, SIM_SYNC);
+    if (sim->defect == IO_SIM_DEFECT_SKIP_SYNC)
+        return verdict_status(verdict, file->path, "sync", reterr);
+    if (verdict == SIM_GO || verdict == SIM_SHORT || verdict == SIM_GO_AND_DIE)
+        sim_inode_sync(file->inode);
+    else if (verdict == SIM_TEAR_AND_DIE)
+        sim_inode_sync_torn(file->inode, &sim->rng);
+    else if (verdict == SIM_REFUSE_IO)
+        sim_inode_sync_failed(file->inode, &sim->rng);
+    return verdict_status(verdict, file->path, "sync", reterr);
+}
+
+static enum status sim_op_size(struct io_file *base, uint64_t *ret, struct error *reterr)
+{
+    struct sim_file *file = file_of(base);
+    enum status s = file_check(file, reterr);
+    if (s == STATUS_OK)
+        *ret = file->inode->current.size;
+    return s;
+}
+
+static enum status sim_op_truncate(struct io_file *base, uint64_t size, struct error *reterr)
+{
+    struct sim_file *file = file_of(base);
+    enum status s = file_check(file, reterr);
+    return s < 0 ? s : truncate_inode(file->sim, file->inode, size, file->path, reterr);
+}
+
+/* --- names ------------------------------------------------------------------------------------ */
+
+static enum status sim_op_rename(struct io *io, const char *from, const char *to,
+                                 struct error *reterr)
+{
+    struct sim_io *sim = sim_of(io);
+    enum status s = power_check(sim, from, reterr);
+    if (s < 0)
+        return s;
+    const struct sim_inode *inode = sim_disk_find(&sim->disk, from);
+    if (inode == NULL || !sim_disk_is_dir(&sim->disk, sim_parent(to)))
+        return error_set(reterr, STATUS_NOT_FOUND, "%s: rename: no such file", from);
+    if (inode->is_dir || sim_disk_is_dir(&sim->disk, slice_text(to)))
+        return error_set(reterr, STATUS_IO, "%s: rename: it is a directory", from);
+    enum sim_verdict verdict = sim_point(sim, SIM_NAMES);
+    if (names_change_happens(sim, verdict))
+        sim_disk_rename(&sim->disk, from, to);
+    return verdict_status(verdict, from, "rename", reterr);
+}
+
+static enum status sim_op_unlink(struct io *io, const char *path, struct error *reterr)
+{
+    struct sim_io *sim = sim_of(io);
+    enum status s = power_check(sim, path, reterr);
+    if (s < 0)
+        return s;
+    const struct sim_inode *inode = sim_disk_find(&sim->disk, path);
+    if (inode == NULL)
+        return error_set(reterr, STATUS_NOT_FOUND, "%s: unlink: no such file", path);
+    if (inode->is_dir)
+        return error_set(reterr, STATUS_IO, "%s: unlink: it is a directory", path);
+    enum sim_verdict verdict = sim_point(sim, SIM_NAMES);
+    if (names_change_happens(sim, verdict))
+        sim_disk_rename(&sim->disk, path, NULL);
+    return verdict_status(verdict, path, "unlink", reterr);
+}
+
+static enum status sim_op_make_dir(struct io *io, const char *path, struct error *reterr)
+{
+    struct sim_io *sim = sim_of(io);
+    enum status s = power_check(sim, path, reterr);
+    if (s < 0)
+        return s;
+    struct sim_inode *inode = sim_disk_find(&sim->disk, path);
+    if (inode != NULL && !inode->is_dir)
+        return error_set(reterr, STATUS_EXISTS, "%s: make directory: a file is in the way", path);
+    return inode != NULL ? STATUS_OK : create(sim, path, true, &inode, reterr);
+}
+
+static enum status sim_op_sync_dir(struct io *io, const char *path, struct error *reterr)
+{
+    struct sim_io *sim = sim_of(io);
+    enum status s = power_check(sim, path, reterr);
+    if (s < 0)
+        return s;
+    if (!sim_disk_is_dir(&sim->disk, slice_text(path)))
+        return error_set(reterr, STATUS_NOT_FOUND, "%s: there is no such directory", path);
+    enum sim_verdict verdict = sim_point(sim, SIM_SYNC_DIR);
+    if (sim->defect != IO_SIM_DEFECT_SKIP_DIR_SYNC && names_change_happens(sim, verdict))
+        sim_disk_sync_dir(&sim->disk, path);
+    return verdict_status(verdict, path, "sync directory", reterr);
+}
+
+/* The callback may change the directory, so the names are copied first; their order is random. */
+static enum status sim_op_list(struct io *io, const char *dir, void (*each)(void *, const char *),
+                               void *context, struct error *reterr)
+{
+    struct sim_io *sim = sim_of(io);
+    enum status s = power_check(sim, dir, reterr);
+    if (s < 0)
+        return s;
+    if (!sim_disk_is_dir(&sim->disk, slice_text(dir)))
+        return error_set(reterr, STATUS_NOT_FOUND, "%s: list: no such directory", dir);
+    const struct sim_names *names = &sim->disk.current;
+    struct arena arena = {0};
+    char **found = ARENA_ARRAY(&arena, char *, names->count + 1);
+    size_t count = 0;
+    for (size_t i = 0; i < names->count; i++) {
+        const char *path = names->entries[i].path;
+        struct slice parent = sim_parent(path);
+        if (!slice_is(parent, dir))
+            continue;
+        size_t at = (size_t)rng_below(&sim->rng, ++count);
+        found[count - 1] = found[at];
+        found[at] = arena_strdup(&arena, path + parent.size + (parent.size != 0));
+    }
+    for (size_t i = 0; i < count; i++)
+        each(context, found[i]);
+    arena_deinit(&arena);
+    return STATUS_OK;
+}
+
+static enum status sim_op_map(struct io *io, const char *path, struct io_map *ret,
+                              struct error *reterr)
+{
+    struct sim_io *sim = sim_of(io);
+    enum status s = power_check(sim, path, reterr);
+    if (s < 0)
+        return s;
+    const struct sim_inode *inode = sim_disk_find(&sim->disk, path);
+    if (inode == NULL || inode->is_dir)
+        return error_set(reterr, STATUS_NOT_FOUND, "%s: map: no such file", path);
+    *ret = (struct io_map){.bytes = SLICE_EMPTY, .handle = NULL};
+    if (inode->current.size != 0) {
+        ret->handle = mem_alloc(inode->current.size);
+        memcpy(ret->handle, inode->current.data, inode->current.size);
+        ret->bytes = slice_of(ret->handle, inode->current.size);
+    }
+    return STATUS_OK;
+}
+
+static void sim_op_unmap(struct io *io, struct io_map *map)
+{
+    (void)io;
+    mem_free(map->handle);
+}
+
+static void locks_clear(struct sim_io *sim)
+{
+    for (size_t i = 0; i < sim->lock_count; i++)
+        mem_free(sim->locks[i]);
+    sim->lock_count = 0;
+}
+
+/* One io is one machine with one process, so a lock is never refused; the file appears. */
+static enum status sim_op_lock(struct io *io, const char *path, struct error *reterr)
+{
+    struct sim_io *sim = sim_of(io);
+    enum status s = power_check(sim, path, reterr);
+    if (s < 0)
+        return s;
+    for (size_t i = 0; i < sim->lock_count; i++) {
+        if (strcmp(sim->locks[i], path) == 0)
+            return STATUS_OK;
+    }
+    struct sim_inode *inode = sim_disk_find(&sim->disk, path);
+    if (inode == NULL && (s = create(sim, path, false, &inode, reterr)) < 0)
+        return s;
+    sim->locks = mem_grow(sim->locks, &sim->lock_capacity, sim->lock_count + 1, sizeof *sim->locks);
+    sim->locks[sim->lock_count++] = mem_strdup(path);
+    return STATUS_OK;
+}
+
+static enum status sim_op_space(struct io *io, uint64_t *ret_free, uint64_t *ret_total,
+                                struct error *reterr)
+{
+    struct sim_io *sim = sim_of(io);
+    enum status s = power_check(sim, "", reterr);
+    if (s < 0)
+        return s;
+    bool full = sim->fault == IO_SIM_FULL && sim->operations >= sim->fault_at;
+    *ret_free = full ? 0 : SIM_BYTES_TOTAL / 2;
+    *ret_total = SIM_BYTES_TOTAL;
+    return STATUS_OK;
+}
+
+static void sim_op_destroy(struct io *io)
+{
+    struct sim_io *sim = sim_of(io);
+    sim_disk_deinit(&sim->disk);
+    locks_clear(sim);
+    mem_free(sim->locks);
+    mem_free(sim);
+}
+
+/* --- queue ------------------------------------------------------------------------------------ */
+
+struct sim_request {
+    struct io_file *file;
+    uint64_t offset;
+    const void *from;
+    size_t size;
+    uint64_t tag;
+    bool is_written;
+    enum status status;
+};
+
+struct sim_queue {
+    struct io_queue base;
+    struct sim_io *sim;
+    struct sim_request *requests;
+    size_t count;
+    size_t capacity;
+};
+
+static struct sim_queue *queue_of(struct io_queue *q)
+{
+    return (struct sim_queue *)(void *)q;
+}
+
+static enum status sim_op_queue_create(struct io *io, struct io_queue **ret, struct error *reterr)
+{
+    enum status s = power_check(sim_of(io), "", reterr);
+    if (s < 0)
+        return s;
+    struct sim_queue *q = MEM_NEW(struct sim_queue);
+    q->base.ops = io->ops;
+    q->sim = sim_of(io);
+    *ret = &q->base;
+    return STATUS_OK;
+}
+
+static void sim_op_queue_destroy(struct io_queue *base)
+{
+    mem_free(queue_of(base)->requests);
+    mem_free(base);
+}
+
+static void request_write(struct sim_request *r)
+{
+    if (!r->is_written)
+        r->status = io_write(r->file, r->offset, r->from, r->size, NULL);
+    r->is_written = true;
+}
+
+/* The write itself happens now or when the queue is polled: both are possible in the ring. */
+static enum status sim_op_queue_write_sync(struct io_queue *base, struct io_file *file,
+                                           uint64_t offset, const void *from, size_t size,
+                                           uint64_t tag, struct error *reterr)
+{
+    (void)reterr;
+    struct sim_queue *q = queue_of(base);
+    q->requests = mem_grow(q->requests, &q->capacity, q->count + 1, sizeof *q->requests);
+    struct sim_request *r = &q->requests[q->count++];
+    *r = (struct sim_request){
+        .file = file, .offset = offset, .from = from, .size = size, .tag = tag};
+    if (rng_below(&q->sim->rng, 2) == 0)
+        request_write(r);
+    return STATUS_OK;
+}
+
+static int sim_op_queue_poll(struct io_queue *base, struct io_completion *ret, int max,
+                             int64_t timeout_ns)
+{
+    (void)timeout_ns;
+    struct sim_queue *q = queue_of(base);
+    int count = 0;
+    while (count < max && q->count != 0) {
+        size_t at = (size_t)rng_below(&q->sim->rng, q->count);
+        struct sim_request r = q->requests[at];
+        q->requests[at] = q->requests[--q->count];
+        request_write(&r);
+        if (r.status == STATUS_OK)
+            r.status = io_sync(r.file, NULL);
+        ret[count++] = (struct io_completion){.tag = r.tag, .status = r.status};
+    }
+    return count;
+}
+
+static int sim_op_queue_event_fd(struct io_queue *base)
+{
+    (void)base;
+    return -1;
+}
+
+static void sim_op_queue_wake(struct io_queue *base)
+{
+    (void)base;
+}
+
+static const struct io_ops sim_ops = {
+    .name = "simulated",
+    .open = sim_op_open,
+    .close = sim_op_close,
+    .read = sim_op_read,
+    .write = sim_op_write,
+    .sync = sim_op_sync,
+    .size = sim_op_size,
+    .truncate = sim_op_truncate,
+    .rename = sim_op_rename,
+    .unlink = sim_op_unlink,
+    .make_dir = sim_op_make_dir,
+    .sync_dir = sim_op_sync_dir,
+    .list = sim_op_list,
+    .map = sim_op_map,
+    .unmap = sim_op_unmap,
+    .lock = sim_op_lock,
+    .space = sim_op_space,
+    .destroy = sim_op_destroy,
+    .queue_create = sim_op_queue_create,
+    .queue_destroy = sim_op_queue_destroy,
+    .queue_write_sync = sim_op_queue_write_sync,
+    .queue_poll = sim_op_queue_poll,
+    .queue_event_fd = sim_op_queue_event_fd,
+    .queue_wake = sim_op_queue_wake,
+};
+
+/* --- the test's side -------------------------------------------------------------------------- */
+
+struct io *io_sim_create(uint64_t seed)
+{
+    struct sim_io *sim = MEM_NEW(struct sim_io);
+    sim->base.ops = &sim_ops;
+    sim_disk_init(&sim->disk);
+    rng_init(&sim->rng, seed);
+    return &sim->base;
+}
+
+uint64_t io_sim_operations(const struct io *io)
+{
+    return ((const struct sim_io *)(const void *)io)->operations;
+}
+
+void io_sim_set_fault(struct io *io, enum io_sim_fault fault, uint64_t at)
+{
+    struct sim_io *sim = sim_of(io);
+    sim->fault = fault;
+    sim->fault_at = at;
+    sim->fault_armed = false;
+}
+
+bool io_sim_crashed(const struct io *io)
+{
+    return ((const struct sim_io *)(const void *)io)->crashed;
+}
+
+void io_sim_crash(struct io *io, uint64_t seed)
+{
+    struct sim_io *sim = sim_of(io);
+    rng_init(&sim->rng, seed);
+    sim_disk_crash(&sim->disk, &sim->rng);
+    sim->power_cycles++;
+    sim->crashed = false;
+    sim->fault = IO_SIM_NONE;
+    sim->fault_armed = false;
+    locks_clear(sim);
+}
+
+struct slice io_sim_peek(struct io *io, const char *path)
+{
+    const struct sim_inode *inode = sim_disk_find(&sim_of(io)->disk, path);
+    return inode == NULL ? SLICE_EMPTY : slice_of(inode->current.data, inode->current.size);
+}
+
+/* On the platter as well, where the file reaches that far. */
+void io_sim_poke(struct io *io, const char *path, uint64_t offset, uint8_t value)
+{
+    struct sim_inode *inode = sim_disk_find(&sim_of(io)->disk, path);
+    ASSERT(inode != NULL);
+    ASSERT(offset < inode->current.size);
+    inode->current.data[offset] = value;
+    if (offset < inode->durable.size)
+        inode->durable.data[offset] = value;
+}
+
+void io_sim_set_defect(struct io *io, enum io_sim_defect defect)
+{
+    sim_of(io)->defect = defect;
+}
