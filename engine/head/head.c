@@ -33,30 +33,13 @@ struct head *head_create(enum table table, struct schema *schema)
     return h;
 }
 
-static void chunks_destroy(struct head *h)
-{
-    for (uint32_t bucket = 0; bucket < HEAD_CHUNK_BUCKETS; bucket++) {
-        struct head_chunk *chunks = atomic_load_explicit(&h->chunks[bucket], memory_order_relaxed);
-        if (chunks == NULL)
-            continue;
-        for (uint32_t slot = 0; slot < 1u << bucket; slot++)
-            mem_free(chunks[slot].filter);
-        mem_free(chunks);
-    }
-}
-
 void head_destroy(struct head *h)
 {
     if (h == NULL)
         return;
     ASSERT(atomic_load_explicit(&h->views, memory_order_acquire) == 0);
-    for (uint32_t i = 0; i < h->column_count; i++)
-        head_column_destroy(h->columns[i]);
-    mem_free(h->columns);
-    mem_free(atomic_load_explicit(&h->dynamic, memory_order_relaxed));
-    chunks_destroy(h);
-    head_index_deinit(&h->index);
     head_memory_deinit(&h->memory);
+    mem_free(h->columns);
     mem_free(h->remap);
     mem_free(h->picked_valid);
     mem_free(h->hashes);

@@ -17,24 +17,6 @@ struct head_column *head_column_create(const struct column *column, struct head_
     return c;
 }
 
-void head_column_destroy(struct head_column *c)
-{
-    if (c == NULL)
-        return;
-    for (uint32_t bucket = 0; bucket < HEAD_CHUNK_BUCKETS; bucket++) {
-        struct head_cells *cells = atomic_load_explicit(&c->buckets[bucket], memory_order_relaxed);
-        if (cells == NULL)
-            continue;
-        for (uint32_t slot = 0; slot < 1u << bucket; slot++) {
-            mem_free(atomic_load_explicit(&cells[slot].payload, memory_order_relaxed));
-            mem_free(atomic_load_explicit(&cells[slot].valid, memory_order_relaxed));
-        }
-        mem_free(cells);
-    }
-    head_dict_deinit(&c->dict);
-    mem_free(c);
-}
-
 static struct head_cells *cells_get(struct head_column *c, struct head_memory *m, uint32_t chunk)
 {
     uint32_t slot;
@@ -84,14 +66,12 @@ static void cells_grow(const struct head_column *c, struct head_memory *m, struc
         uint8_t *longer = head_memory_zero(m, cells->capacity, 1);
         memcpy(longer, valid, before);
         atomic_store_explicit(&cells->valid, longer, memory_order_release);
-        head_memory_retire(m, valid);
     }
     uint8_t *payload = atomic_load_explicit(&cells->payload, memory_order_relaxed);
     if (payload != NULL) {
         uint8_t *longer = payload_create(c, m, cells->capacity);
         memcpy(longer, payload, before * c->width);
         atomic_store_explicit(&cells->payload, longer, memory_order_release);
-        head_memory_retire(m, payload);
     }
 }
 

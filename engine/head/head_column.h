@@ -43,7 +43,6 @@ static inline uint32_t head_chunk_bucket(uint32_t chunk, uint32_t *ret_slot)
 }
 
 struct head_column *head_column_create(const struct column *column, struct head_memory *m);
-void head_column_destroy(struct head_column *c);
 
 /*
  * Appends rows [row, row + count) of one chunk: returns where the caller writes their payload.

@@ -21,12 +21,6 @@ void head_dict_init(struct head_dict *d, struct head_memory *m)
     atomic_store_explicit(&d->count, 1, memory_order_release);
 }
 
-void head_dict_deinit(struct head_dict *d)
-{
-    mem_free(atomic_load_explicit(&d->values, memory_order_relaxed));
-    mem_free(d->slots);
-}
-
 static void slots_grow(struct head_dict *d, struct head_memory *m)
 {
     size_t before = (size_t)d->slot_mask + 1;
@@ -41,7 +35,7 @@ static void slots_grow(struct head_dict *d, struct head_memory *m)
             slot = (slot + 1) & d->slot_mask;
         d->slots[slot] = old[i];
     }
-    head_memory_free(m, old, before, sizeof *old);
+    head_memory_reuse(m, old, before, sizeof *old);
 }
 
 /* Readers may hold the old array: values below their count are the same in both. */
@@ -51,7 +45,6 @@ static struct slice *values_grow(struct head_dict *d, struct head_memory *m, str
     memcpy(values, old, d->capacity * sizeof *values);
     d->capacity *= 2;
     atomic_store_explicit(&d->values, values, memory_order_release);
-    head_memory_retire(m, old);
     return values;
 }
 

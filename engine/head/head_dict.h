@@ -3,7 +3,7 @@
  *
  * Codes:     as everywhere: 0 is NULL, values start at 1, in order of arrival.
  * Threads:   one writer adds; readers call head_dict_read and may use what it returned until the
- *            head goes: an array that was outgrown is kept, not moved.
+ *            head goes: an array that was outgrown stays (at most as much again).
  */
 #ifndef DRIFTLINE_HEAD_DICT_H
 #define DRIFTLINE_HEAD_DICT_H
@@ -23,7 +23,6 @@ struct head_dict {
 };
 
 void head_dict_init(struct head_dict *d, struct head_memory *m);
-void head_dict_deinit(struct head_dict *d);
 /* The code of a text, added when new. hash is hash64 of it. */
 uint32_t head_dict_add(struct head_dict *d, struct head_memory *m, struct slice text,
                        uint64_t hash);

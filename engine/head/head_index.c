@@ -16,12 +16,6 @@ void head_index_init(struct head_index *x, struct head_memory *m)
     }
 }
 
-void head_index_deinit(struct head_index *x)
-{
-    for (uint32_t i = 0; i < HEAD_INDEX_PARTS; i++)
-        mem_free(x->parts[i].slots);
-}
-
 static void part_grow(struct head_index_part *part, struct head_memory *m)
 {
     size_t before = (size_t)part->mask + 1;
@@ -36,7 +30,7 @@ static void part_grow(struct head_index_part *part, struct head_memory *m)
             slot = (slot + 1) & part->mask;
         part->slots[slot] = old[i];
     }
-    head_memory_free(m, old, before, sizeof *old);
+    head_memory_reuse(m, old, before, sizeof *old);
 }
 
 void head_index_insert(struct head_index *x, struct head_memory *m, const struct head_probe *at,

@@ -25,7 +25,6 @@ struct head_index {
 };
 
 void head_index_init(struct head_index *x, struct head_memory *m);
-void head_index_deinit(struct head_index *x);
 
 static inline const struct head_index_part *head_index_part(const struct head_index *x,
                                                             uint64_t hash)

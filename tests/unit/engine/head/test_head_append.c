@@ -322,7 +322,7 @@ Test(head_append, a_column_nobody_writes_costs_nothing)
     uint32_t time_only = 1;
     struct batch b = model_random_batch(&f.model, &f.builder, &f.rng, 60000, time_only, 0, 3);
     append(&f, &b, NULL, b.rows);
-    cr_assert_lt(head_bytes(f.head), 60000 * 8 * 2);
+    cr_assert_lt(head_bytes(f.head), 60000 * 8 * 3);
     teardown(&f);
 }
 
