@@ -26,6 +26,7 @@ struct wal_options {
     uint64_t pending_bytes_max; /* 0: 256 MiB; wal_append gives STATUS_BUSY beyond it */
     bool defect_ack_before_sync; /* planted defect for tests: records count as durable when submitted */
     bool defect_skip_checksum;   /* planted defect for tests: replay believes what it reads */
+    uint64_t salt_seed; /* 0: the kernel's randomness; tests that must repeat exactly give a number */
 };
 
 /* One record as replay hands it out. Sequences start at 1 and have no gaps. */
