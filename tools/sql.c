@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "engine/base/limits.h"
 #include "tools/sql_session.h"
 
 enum { OPTION_FORMAT = OPTION_LONG(0), OPTION_DATA, OPTION_TIMING };
