@@ -88,8 +88,11 @@ FILENAME == "LAYERS" {
     layer = $1
     sub(/:$/, "", layer)
     is_layer[layer] = 1
-    for (i = 2; i <= NF; i++)
+    for (i = 2; i <= NF; i++) {
+        if (!($i in is_layer) || $i == layer)
+            offence("arrows point down: " layer " names " $i ", which isn't above it")
         arrow[layer " " $i] = 1
+    }
     next
 }
 
@@ -150,7 +153,8 @@ mkdir -p "$work/bad/engine/low" "$work/bad/engine/high" "$work/bad/tools/segcat"
 cat >"$work/bad/LAYERS" <<'LAYERS'
 # a comment: with a colon
 engine/base:
-engine/low:
+engine/low: engine/upside
+engine/upside: engine/base
 engine/high: engine/low
 tools: engine/high
 LAYERS
@@ -172,6 +176,7 @@ echo 'int x;' >"$work/bad/engine/stray/stray.c"
 echo 'int y(void) { return open(p, 0); }' >"$work/bad/engine/base/io_posix.c"
 echo 'int z(void) { free(p); return fsync(1); }' >"$work/bad/engine/base/memory.c"
 cat >"$work/expected" <<'EXPECTED'
+LAYERS:3: arrows point down: engine/low names engine/upside, which isn't above it
 engine/base/memory.c:1: files are reached through engine/base/io.h (fsync)
 engine/low/low.c:2: LAYERS has no arrow from engine/low to engine/high: engine/high/high.h
 engine/low/low.c:8: memory comes from engine/base/memory.h (free)
@@ -180,7 +185,7 @@ engine/low/low.c:9: files are reached through engine/base/io.h (fdatasync)
 engine/stray/stray.c:1: LAYERS has no layer engine/stray
 tools/main/main.c:1: LAYERS has no arrow from tools to engine/low: engine/low/low.h
 tools/segcat/segcat.c:1: segcat includes nothing of the project: engine/low/low.h
-7 files, 8 offences
+7 files, 9 offences
 EXPECTED
 if check_tree "$work/bad" >"$work/found"; then
     echo "the checker took a tree full of offences for a clean one"
