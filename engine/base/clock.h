@@ -26,11 +26,12 @@ void time_to_text(int64_t time_ns, char to[TIME_TEXT_BYTES]);
 /* PostgreSQL's form: "2026-11-01 14:05:00.123456+00" (microseconds). */
 void time_to_pg_text(int64_t time_ns, char to[TIME_TEXT_BYTES]);
 /* RFC 3339 and PostgreSQL spellings: date alone, T or space, fraction up to 9 digits, Z or
- * +-HH[:MM] (none means UTC). False when it is not a time or lies outside int64 ns. */
+ * +-HH[[:]MM] (none means UTC). False when it is not a time or lies outside int64 ns. */
 bool time_from_text(struct slice text, int64_t *ret_ns);
-/* "250ms", "5m", "1h30m", "28d", "2w", "1 hour", "5 minutes"; a bare number is refused. */
+/* "250ms", "5m", "1h30m", "28d", "2w", "1.5h", "1 hour", "5 minutes"; a bare number is refused, and so are
+ * months and years, a sign, and what is no whole number of ns. */
 bool duration_from_text(struct slice text, int64_t *ret_ns);
-/* The shortest exact form: "90s" -> "1m30s". */
+/* The shortest exact form, from days down to ns: "90s" -> "1m30s", "2w" -> "14d". */
 void duration_to_text(int64_t duration_ns, char to[TIME_TEXT_BYTES]);
 
 #endif

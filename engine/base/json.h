@@ -48,8 +48,9 @@ struct slice json_skip(struct json *j, enum json_token first);
 /* The current KEY or STRING with escapes resolved (in the arena only when there are any). Lone
  * surrogates become U+FFFD. */
 struct slice json_string(const struct json *j, struct arena *arena);
-/* The current NUMBER. False when it is not an integer in range. */
+/* The current NUMBER. False when it is not an integer in range; 12.0 and 1e3 are integers. */
 bool json_int(const struct json *j, int64_t *ret);
+/* The nearest double; what is too large becomes an infinity. */
 double json_double(const struct json *j);
 /* After JSON_ERROR: what and where. Returns STATUS_INVALID. */
 enum status json_error(const struct json *j, const char *what, struct error *reterr);

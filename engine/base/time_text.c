@@ -161,7 +161,8 @@ static bool take_offset(struct slice *text, int *ret_offset_s)
     int minutes = 0;
     if (!take_byte(text, '+', '-') || !take_digits(text, 2, &hours))
         return false;
-    if (take_byte(text, ':', ':') && !take_digits(text, 2, &minutes))
+    bool has_colon = take_byte(text, ':', ':');
+    if ((has_colon || text->size != 0) && !take_digits(text, 2, &minutes))
         return false;
     if (hours > 23 || minutes > 59)
         return false;

@@ -18,13 +18,14 @@ static inline bool bytes_are_zero(const void *bytes, size_t size)
     return any == 0;
 }
 
-/* Touches every byte, so that a sanitizer sees what lies outside. */
+/* Reads every byte, so that a sanitizer sees what lies outside. */
 static inline void bytes_touch(struct slice bytes)
 {
-    static volatile uint8_t sink;
+    uint8_t any = 0;
     ASSERT(bytes.data != NULL);
     for (size_t i = 0; i < bytes.size; i++)
-        sink ^= bytes.data[i];
+        any ^= bytes.data[i];
+    __asm__ volatile("" : : "r"(any)); /* keeps the reads */
 }
 
 static inline void dict_check(const struct dict *dict)
