@@ -49,7 +49,9 @@ const char *nearest_name(struct slice name, const char *const *names, uint32_t c
     const char *found = NULL;
     for (uint32_t i = 0; i < count; i++) {
         struct slice candidate = slice_text(names[i]);
-        if (candidate.size > NAME_MAX_COMPARED)
+        size_t apart =
+            candidate.size > name.size ? candidate.size - name.size : name.size - candidate.size;
+        if (candidate.size > NAME_MAX_COMPARED || apart > nearest)
             continue;
         uint32_t distance = edit_distance(name, candidate);
         /* What shares no letter is not near: it would just be a short word replaced by another. */
