@@ -168,25 +168,33 @@ ADD_AND_REMOVE(pack, packs)
 ADD_AND_REMOVE(patch, patches)
 #undef ADD_AND_REMOVE
 
+/* Clients are many and updated by every seal, so they are sorted by id. Where id is, or belongs. */
 static bool client_find(const struct manifest_state *s, const uint8_t id[16], uint32_t *ret_index)
 {
     const struct manifest_client *items = s->clients.items;
-    for (uint32_t i = 0; i < s->clients.count; i++) {
-        if (memcmp(items[i].id, id, 16) == 0) {
-            *ret_index = i;
-            return true;
-        }
+    uint32_t low = 0;
+    uint32_t high = s->clients.count;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        if (memcmp(items[middle].id, id, 16) < 0)
+            low = middle + 1;
+        else
+            high = middle;
     }
-    return false;
+    *ret_index = low;
+    return low < s->clients.count && memcmp(items[low].id, id, 16) == 0;
 }
 
 static void client_put(struct manifest_state *s, const struct manifest_client *c)
 {
     uint32_t index;
-    if (client_find(s, c->id, &index))
-        ((struct manifest_client *)s->clients.items)[index] = *c;
-    else
+    bool found = client_find(s, c->id, &index);
+    if (!found)
         list_add(&s->clients, c, sizeof *c);
+    struct manifest_client *at = (struct manifest_client *)s->clients.items + index;
+    if (!found)
+        memmove(at + 1, at, (s->clients.count - 1 - index) * sizeof *at);
+    *at = *c;
 }
 
 static enum status client_remove(struct manifest_state *s, const struct manifest_client *c,
