@@ -109,12 +109,17 @@ static void entry_link(struct patch_table *t, struct patch_entry *entry)
     *slot = (uint32_t)(entry - t->entries) + 1;
 }
 
+/* The table's copy of a string; intern_add may move strings.values, so it comes first. */
+static struct slice string_keep(struct patch_table *t, struct slice text)
+{
+    uint32_t code = intern_add(&t->strings, text);
+    return t->strings.values[code];
+}
+
 static void amendment_copy(struct patch_table *t, struct amendment *to, const struct amendment *a)
 {
     *to = *a;
-    to->bytes = a->column->storage == STORAGE_STR
-                    ? t->strings.values[intern_add(&t->strings, a->bytes)]
-                    : SLICE_EMPTY;
+    to->bytes = a->column->storage == STORAGE_STR ? string_keep(t, a->bytes) : SLICE_EMPTY;
 }
 
 void patch_table_add(struct patch_table *t, const struct amendment *a)
@@ -172,7 +177,7 @@ static void strings_rebuild(struct patch_table *t)
     for (uint32_t i = 0; i < t->entry_count; i++) {
         struct amendment *a = &t->entries[i].amendment;
         if (a->column->storage == STORAGE_STR)
-            a->bytes = t->strings.values[intern_add(&t->strings, a->bytes)];
+            a->bytes = string_keep(t, a->bytes);
     }
     intern_deinit(&old);
 }
