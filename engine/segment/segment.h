@@ -16,7 +16,11 @@
 #include "engine/span/batch.h"
 
 /* On disk: append only, never renumber. */
-enum segment_tier { TIER_SEAL = 0, TIER_HOUR = 1, TIER_DAY = 2 };
+enum segment_tier {
+    TIER_SEAL = 0,
+    TIER_HOUR = 1,
+    TIER_DAY = 2
+};
 
 struct segment_writer;
 
@@ -31,13 +35,16 @@ struct segment_meta {
 };
 
 /* Writes path + ".tmp"; segment_writer_finish syncs, renames and syncs the directory. Nothing is visible before. */
-MUST_CHECK enum status segment_writer_open(struct io *io, const char *path, enum table table, enum segment_tier tier,
-                                           uint64_t fold_seq, int compression_level, struct segment_writer **ret,
+MUST_CHECK enum status segment_writer_open(struct io *io, const char *path, enum table table,
+                                           enum segment_tier tier, uint64_t fold_seq,
+                                           int compression_level, struct segment_writer **ret,
                                            struct error *reterr);
 /* One group: any number of rows up to SEGMENT_ROWS_MAX, clustered. Vectors are whole-group columns. All STR vectors of one column
  * may have a different dict in each group. Columns that are all NULL are left out. */
-MUST_CHECK enum status segment_writer_add_group(struct segment_writer *w, const struct batch *rows, struct error *reterr);
-MUST_CHECK enum status segment_writer_finish(struct segment_writer *w, struct segment_meta *ret_meta, struct error *reterr);
+MUST_CHECK enum status segment_writer_add_group(struct segment_writer *w, const struct batch *rows,
+                                                struct error *reterr);
+MUST_CHECK enum status segment_writer_finish(struct segment_writer *w,
+                                             struct segment_meta *ret_meta, struct error *reterr);
 /* Accepts NULL; deletes an unfinished file. */
 void segment_writer_close(struct segment_writer *w);
 
@@ -47,8 +54,8 @@ void rows_cluster(const struct batch *b, uint32_t *rows);
 struct segment;
 
 /* Maps the file, checks footer and table of contents. Score columns are added to the schema. */
-MUST_CHECK enum status segment_open(struct io *io, const char *path, struct schema *schema, bool skip_checksum,
-                                    struct segment **ret, struct error *reterr);
+MUST_CHECK enum status segment_open(struct io *io, const char *path, struct schema *schema,
+                                    bool skip_checksum, struct segment **ret, struct error *reterr);
 void segment_close(struct segment *s);
 const struct segment_meta *segment_meta(const struct segment *s);
 const char *segment_path(const struct segment *s);
@@ -57,7 +64,8 @@ const char *segment_path(const struct segment *s);
 uint32_t segment_block_count(const struct segment *s);
 uint32_t segment_block_rows(const struct segment *s, uint32_t block);
 uint64_t segment_block_first(const struct segment *s, uint32_t block);
-void segment_block_time(const struct segment *s, uint32_t block, int64_t *ret_min_ns, int64_t *ret_max_ns);
+void segment_block_time(const struct segment *s, uint32_t block, int64_t *ret_min_ns,
+                        int64_t *ret_max_ns);
 
 /* The columns that are stored (others are all NULL). */
 uint32_t segment_column_count(const struct segment *s);
@@ -68,22 +76,25 @@ int segment_column_index(const struct segment *s, const struct column *column);
 /* Zone map of one block of one column. For I64, F64 and ID64: min and max of the values (f64 bits by memcpy); for STR: min and max
  * code in the segment's dictionary. */
 struct zone {
-    bool any;      /* false: all NULL, min and max mean nothing */
+    bool any; /* false: all NULL, min and max mean nothing */
     uint32_t nulls;
     int64_t min, max;
     double f64_min, f64_max;
 };
-MUST_CHECK enum status segment_zone(struct segment *s, int column_index, uint32_t block, struct zone *ret, struct error *reterr);
+MUST_CHECK enum status segment_zone(struct segment *s, int column_index, uint32_t block,
+                                    struct zone *ret, struct error *reterr);
 
 /* The dictionary of a STR column (loaded and checked at first use, then shared). Codes 1.. are in byte order of the values. */
-MUST_CHECK enum status segment_dict(struct segment *s, int column_index, const struct dict **ret, struct error *reterr);
+MUST_CHECK enum status segment_dict(struct segment *s, int column_index, const struct dict **ret,
+                                    struct error *reterr);
 /* 0 when absent. */
-MUST_CHECK enum status segment_dict_find(struct segment *s, int column_index, struct slice value, uint32_t *ret_code,
-                                         struct error *reterr);
+MUST_CHECK enum status segment_dict_find(struct segment *s, int column_index, struct slice value,
+                                         uint32_t *ret_code, struct error *reterr);
 
 /* Decodes one block. The vector's memory is in the arena (or in the file's map for raw data). */
-MUST_CHECK enum status segment_block_read(struct segment *s, int column_index, uint32_t block, struct arena *arena,
-                                          struct vector *ret, struct error *reterr);
+MUST_CHECK enum status segment_block_read(struct segment *s, int column_index, uint32_t block,
+                                          struct arena *arena, struct vector *ret,
+                                          struct error *reterr);
 
 /* Row ranges [first, first + count) of the file, ascending; the caller's array of capacity max. STATUS_LIMIT is never given: when there are
  * more than max ranges, neighbours are joined. */
@@ -92,22 +103,28 @@ struct row_range {
     uint64_t count;
 };
 /* All rows of a trace (spans only). Filter first, then sorted hashes; 0 ranges when absent. */
-MUST_CHECK enum status segment_find_trace(struct segment *s, struct id128 trace_id, struct row_range *ret, uint32_t max,
-                                          uint32_t *ret_count, struct error *reterr);
+MUST_CHECK enum status segment_find_trace(struct segment *s, struct id128 trace_id,
+                                          struct row_range *ret, uint32_t max, uint32_t *ret_count,
+                                          struct error *reterr);
 /* The filter alone: false means surely absent. Very cheap, for duplicate checks at ingest. */
 bool segment_may_have_trace(struct segment *s, struct id128 trace_id);
 /* Rows of one session. */
-MUST_CHECK enum status segment_find_session(struct segment *s, struct slice session, struct row_range *ret, uint32_t max,
+MUST_CHECK enum status segment_find_session(struct segment *s, struct slice session,
+                                            struct row_range *ret, uint32_t max,
                                             uint32_t *ret_count, struct error *reterr);
 bool segment_may_have_session(struct segment *s, struct slice session);
 /* Which blocks hold a dictionary code of an indexed STR column (prompt_version, error_class, model, service, kind, prompt_name,
  * tool_name): sets bit b of bits[] (caller's, segment_block_count bits, zeroed). Columns without postings: all bits set. */
-MUST_CHECK enum status segment_postings(struct segment *s, int column_index, uint32_t code, uint64_t *bits, struct error *reterr);
+MUST_CHECK enum status segment_postings(struct segment *s, int column_index, uint32_t code,
+                                        uint64_t *bits, struct error *reterr);
 
 /* Reads and checks every byte. Each damage is reported; returns STATUS_CORRUPT if there was any. */
-MUST_CHECK enum status segment_verify(struct io *io, const char *path, void (*finding)(void *context, uint64_t offset, const char *text),
+MUST_CHECK enum status segment_verify(struct io *io, const char *path,
+                                      void (*finding)(void *context, uint64_t offset,
+                                                      const char *text),
                                       void *context, struct error *reterr);
 /* Bytes a column takes (blocks, dictionary, indexes) and the name of its most frequent encoding. */
-void segment_column_usage(const struct segment *s, uint32_t index, uint64_t *ret_bytes, const char **ret_encoding);
+void segment_column_usage(const struct segment *s, uint32_t index, uint64_t *ret_bytes,
+                          const char **ret_encoding);
 
 #endif

@@ -1,0 +1,225 @@
+/*
+ * shape.c - picks shapes by estimated size and spreads stored values over rows.
+ *
+ * The spread loops carry no branch that depends on a row: the mask bit itself advances the source.
+ */
+#include "engine/segment/shape.h"
+
+#include "engine/base/check.h"
+#include "engine/segment/ints.h"
+
+#define FILL_SHARE_MIN 8u /* a fill value must hold at least 1/8 of the rows */
+
+void changes_of(const int64_t *values, uint32_t rows, struct mask *ret)
+{
+    memset(ret, 0, sizeof *ret);
+    for (uint32_t row = 0; row < rows; row++) {
+        uint64_t changed = row == 0 || values[row] != values[row - 1];
+        ret->words[row / 64] |= changed << (row % 64);
+    }
+}
+
+void shape_gather(const struct shape *s, uint32_t rows, const int64_t *values, int64_t *to)
+{
+    uint32_t n = 0;
+    if (s->kind == SHAPE_DENSE) {
+        memcpy(to, values, (size_t)rows * sizeof *to);
+        return;
+    }
+    for (uint32_t word = 0; word * 64 < rows; word++) {
+        for (uint64_t left = s->mask.words[word]; left != 0; left &= left - 1)
+            to[n++] = values[word * 64 + (uint32_t)__builtin_ctzll(left)];
+    }
+    DEBUG_ASSERT(n == s->count);
+}
+
+/* Bytes of the stored values as they are or as differences, whichever is less. */
+static size_t values_cost(int64_t *stored, uint32_t count, bool *ret_delta)
+{
+    size_t plain = ints_estimate(stored, count);
+    *ret_delta = false;
+    if (count < 3 || plain <= 16)
+        return plain;
+    for (uint32_t i = count - 1; i > 0; i--)
+        stored[i] = (int64_t)((uint64_t)stored[i] - (uint64_t)stored[i - 1]);
+    size_t delta = ints_estimate(stored + 1, count - 1) + 4;
+    *ret_delta = delta + plain / 16 < plain;
+    return *ret_delta ? delta : plain;
+}
+
+struct pick {
+    const struct mask_set *masks;
+    const int64_t *values;
+    int64_t *scratch;
+    struct shape *best;
+    size_t best_cost;
+};
+
+static void pick_try(struct pick *p, enum shape_kind kind, const struct mask *m, int64_t fill)
+{
+    struct shape s = {.kind = kind, .mask = *m, .fill = fill, .count = mask_ones(m)};
+    size_t cost = kind == SHAPE_DENSE ? 0 : mask_set_cost(p->masks, m) + 2;
+    if (cost >= p->best_cost)
+        return;
+    shape_gather(&s, p->masks->rows, p->values, p->scratch);
+    cost += values_cost(p->scratch, s.count, &s.delta);
+    if (cost < p->best_cost) {
+        p->best_cost = cost;
+        *p->best = s;
+    }
+}
+
+/* A value that holds many rows: 0, else the majority candidate (Boyer and Moore). False: there is none. */
+static bool fill_find(const int64_t *values, uint32_t rows, int64_t *ret)
+{
+    uint32_t zeros = 0;
+    uint32_t lead = 0;
+    int64_t leader = 0;
+    for (uint32_t i = 0; i < rows; i++) {
+        zeros += values[i] == 0;
+        if (lead == 0)
+            leader = values[i];
+        lead = values[i] == leader ? lead + 1 : lead - 1;
+    }
+    *ret = zeros >= rows / FILL_SHARE_MIN ? 0 : leader;
+    uint32_t held = 0;
+    for (uint32_t i = 0; i < rows; i++)
+        held += values[i] == *ret;
+    return held >= rows / FILL_SHARE_MIN;
+}
+
+/* The stored mask with the fewest rows that has every change in it. */
+static bool runs_find(const struct mask_set *masks, const struct mask *changes, struct mask *ret)
+{
+    uint32_t ones_best = masks->rows * 7 / 8;
+    bool found = false;
+    for (uint32_t ref = 2; ref < 2 * masks->count + 2 && ref < 64; ref++) {
+        struct mask m;
+        mask_set_get(masks, (uint16_t)ref, &m);
+        uint32_t ones = mask_ones(&m);
+        if (ones < ones_best && mask_within(changes, &m)) {
+            ones_best = ones;
+            *ret = m;
+            found = true;
+        }
+    }
+    return found;
+}
+
+void shape_pick(const struct mask_set *masks, const int64_t *values, const struct mask *valid,
+                struct shape *ret)
+{
+    uint32_t rows = masks->rows;
+    struct pick p = {.masks = masks, .values = values, .best = ret, .best_cost = SIZE_MAX};
+    p.scratch = mem_alloc((size_t)rows * sizeof *p.scratch);
+    struct mask all;
+    mask_fill(&all, rows);
+    pick_try(&p, SHAPE_DENSE, &all, 0);
+
+    struct mask changes;
+    changes_of(values, rows, &changes);
+    uint32_t change_count = mask_ones(&changes);
+    if (change_count > 1) {
+        if (mask_ones(valid) < rows)
+            pick_try(&p, SHAPE_AT, valid, 0);
+        int64_t fill;
+        if (fill_find(values, rows, &fill)) {
+            struct mask other = {0};
+            for (uint32_t row = 0; row < rows; row++)
+                other.words[row / 64] |= (uint64_t)(values[row] != fill) << (row % 64);
+            pick_try(&p, SHAPE_AT, &other, fill);
+        }
+        struct mask runs;
+        if (runs_find(masks, &changes, &runs))
+            pick_try(&p, SHAPE_RUNS, &runs, 0);
+        if (change_count < rows - rows / 8)
+            pick_try(&p, SHAPE_RUNS, &changes, 0);
+    }
+    mem_free(p.scratch);
+}
+
+#define SPREAD_AT(type)                                                                            \
+    for (uint32_t word = 0; word * 64 < rows; word++) {                                            \
+        uint32_t here = rows - word * 64 < 64 ? rows - word * 64 : 64;                             \
+        uint64_t bits = m->words[word];                                                            \
+        type *restrict out = to + (size_t)word * 64;                                               \
+        if (bits == 0) {                                                                           \
+            for (uint32_t i = 0; i < here; i++)                                                    \
+                out[i] = fill;                                                                     \
+        } else if (bits == UINT64_MAX) {                                                           \
+            memcpy(out, stored, 64 * sizeof *out);                                                 \
+            stored += 64;                                                                          \
+        } else {                                                                                   \
+            for (uint32_t i = 0; i < here; i++)                                                    \
+                out[i] = fill;                                                                     \
+            for (; bits != 0; bits &= bits - 1)                                                    \
+                out[__builtin_ctzll(bits)] = *stored++;                                            \
+        }                                                                                          \
+    }
+
+/* The first row is in the mask, so the source index starts one before 0. */
+#define SPREAD_RUNS(type)                                                                          \
+    uint32_t at = UINT32_MAX;                                                                      \
+    for (uint32_t word = 0; word * 64 < rows; word++) {                                            \
+        uint32_t here = rows - word * 64 < 64 ? rows - word * 64 : 64;                             \
+        uint64_t bits = m->words[word];                                                            \
+        type *restrict out = to + (size_t)word * 64;                                               \
+        for (uint32_t i = 0; i < here; i++) {                                                      \
+            at += (uint32_t)(bits & 1);                                                            \
+            bits >>= 1;                                                                            \
+            out[i] = stored[at];                                                                   \
+        }                                                                                          \
+    }
+
+void shape_spread32(const struct mask *m, enum shape_kind kind, uint32_t rows, uint32_t fill,
+                    const uint32_t *stored, uint32_t *to)
+{
+    if (kind == SHAPE_RUNS) {
+        SPREAD_RUNS(uint32_t)
+    } else {
+        SPREAD_AT(uint32_t)
+    }
+}
+
+void shape_spread64(const struct mask *m, enum shape_kind kind, uint32_t rows, int64_t fill,
+                    const int64_t *stored, int64_t *to)
+{
+    if (kind == SHAPE_RUNS) {
+        SPREAD_RUNS(int64_t)
+    } else {
+        SPREAD_AT(int64_t)
+    }
+}
+
+void shape_spread128(const struct mask *m, enum shape_kind kind, uint32_t rows,
+                     const struct id128 *stored, struct id128 *to)
+{
+    static const struct id128 fill;
+    if (kind == SHAPE_RUNS) {
+        SPREAD_RUNS(struct id128)
+    } else {
+        SPREAD_AT(struct id128)
+    }
+}
+
+void mask_to_bytes(const struct mask *m, uint32_t rows, uint8_t *to)
+{
+    for (uint32_t row = 0; row < rows; row += 8) {
+        uint64_t byte = m->words[row / 64] >> (row % 64) & 0xff;
+        /* Bit k to byte k, then any set bit to 1. */
+        uint64_t spread = byte * 0x0101010101010101u & 0x8040201008040201u;
+        spread = (spread + 0x7f7f7f7f7f7f7f7fu) >> 7 & 0x0101010101010101u;
+        memcpy(to + row, &spread, rows - row < 8 ? rows - row : 8);
+    }
+}
+
+void mask_from_bytes(const uint8_t *valid, uint32_t rows, struct mask *ret)
+{
+    if (valid == NULL) {
+        mask_fill(ret, rows);
+        return;
+    }
+    memset(ret, 0, sizeof *ret);
+    for (uint32_t row = 0; row < rows; row++)
+        ret->words[row / 64] |= (uint64_t)(valid[row] != 0) << (row % 64);
+}
