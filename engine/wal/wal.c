@@ -28,6 +28,7 @@
 #define FAILURES_MAX          3u
 #define RETRY_NS              NS_PER_S
 #define CLOSE_WAIT_NS         (10 * NS_PER_S)
+#define OPEN_WAIT_NS          (10 * NS_PER_S)
 
 struct wal {
     struct io_queue *queue;
@@ -99,6 +100,7 @@ static struct wal *wal_create(struct io *io, struct io_queue *own_queue,
                               const struct wal_options *options, const struct wal_log *log,
                               uint64_t next_seq)
 {
+    ASSERT(next_seq > log->last_seq);
     struct wal *w = MEM_NEW(struct wal);
     w->queue = own_queue;
     w->options = *options;
@@ -107,10 +109,57 @@ static struct wal *wal_create(struct io *io, struct io_queue *own_queue,
     w->written_seq = log->last_seq;
     atomic_init(&w->durable, next_seq - 1);
     struct slice fixed[WAL_CHUNKS_FIXED];
-    wal_chunks_init(&w->chunks, fixed);
+    wal_chunks_init(&w->chunks, options->file_bytes, fixed);
     io_queue_register_buffers(w->queue, fixed, WAL_CHUNKS_FIXED);
     wal_files_init(&w->files, io, w->queue, options, log);
     return w;
+}
+
+/* Queues the records of a frame for another commit. */
+static enum status frame_requeue(struct wal *w, const struct wal_frame *frame, struct slice behind)
+{
+    struct wal_records records = wal_frame_records(frame, behind);
+    struct wal_record record;
+    enum status s;
+    while ((s = wal_records_next(&records, &record)) == STATUS_OK) {
+        uint8_t *to =
+            wal_chunks_add(&w->chunks, WAL_RECORD_HEADER_BYTES + record.payload.size, record.seq);
+        wal_record_encode(to, record.type, record.project, (uint32_t)record.payload.size);
+        bytes_copy(to + WAL_RECORD_HEADER_BYTES, record.payload.data, record.payload.size);
+    }
+    return s == STATUS_END ? STATUS_OK : s;
+}
+
+/*
+ * The last commit may have been in flight when the process ended, or its sync may have failed: then what
+ * replay read is in a cache and in no place that lasts, and syncing its file again proves nothing.
+ * Earlier commits are proven by the one after them. So the last one is written again, to a new file.
+ */
+static enum status last_commit_repeat(struct wal *w, struct io *io, const struct wal_log *log,
+                                      struct error *reterr)
+{
+    struct wal_reader r;
+    struct wal_frame frame;
+    struct slice behind;
+    enum status s =
+        wal_reader_open(io, log->last_number, false, w->options.defect_skip_checksum, &r, reterr);
+    if (s < 0)
+        return s;
+    s = wal_reader_frame(&r, log->last_offset, &frame, &behind, reterr);
+    if (s == STATUS_OK) {
+        w->written_seq = frame.previous_seq;
+        atomic_store(&w->durable, frame.previous_seq);
+        s = frame_requeue(w, &frame, behind);
+    }
+    if (s == STATUS_END || s == STATUS_CORRUPT)
+        s = corrupt(reterr, r.path, log->last_offset, "the last commit reads differently now");
+    wal_reader_close(&r);
+    if (s < 0)
+        return s;
+    /* On a full or failing disk it stays queued, and the log is stalled like any other time. */
+    if (wal_wait(w, log->last_seq, OPEN_WAIT_NS, NULL) == STATUS_OK)
+        atomic_store(&w->durable, w->next_seq - 1);
+    return STATUS_OK;
 }
 
 enum status
@@ -123,6 +172,7 @@ wal_open(struct io *io, const struct wal_options *options, uint64_t from_seq, ui
     struct recovery_count count = {.each = each, .context = context};
     struct wal_log log = {0};
     struct io_queue *queue = NULL;
+    struct wal *w = NULL;
     enum status s;
     if ((s = options_resolve(options, &resolved, reterr)) < 0)
         return s;
@@ -139,14 +189,19 @@ wal_open(struct io *io, const struct wal_options *options, uint64_t from_seq, ui
     if ((s = io_queue_create(io, &queue, reterr)) < 0)
         goto out;
     /* Numbers below from_seq would be skipped by the next replay, so they are not given out. */
-    *ret_wal = wal_create(io, queue, &resolved, &log,
-                          greatest(greatest(next_seq_min, log.last_seq + 1), replay.from_seq));
-    if (ret_recovery != NULL) {
-        count.recovery.torn_bytes = log.torn_bytes;
-        count.recovery.files = log.count;
+    w = wal_create(io, queue, &resolved, &log,
+                   greatest(greatest(next_seq_min, log.last_seq + 1), replay.from_seq));
+    if (log.last_number != 0 && log.last_seq >= replay.from_seq &&
+        (s = last_commit_repeat(w, io, &log, reterr)) < 0)
+        goto out;
+    count.recovery.torn_bytes = log.torn_bytes;
+    count.recovery.files = log.count;
+    if (ret_recovery != NULL)
         *ret_recovery = count.recovery;
-    }
+    *ret_wal = w;
+    w = NULL;
 out:
+    wal_close(w);
     wal_log_deinit(&log);
     return s;
 }

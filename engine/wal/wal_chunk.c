@@ -33,11 +33,14 @@ static void spare_add(struct wal_chunks *c, struct wal_chunk *chunk)
     c->spare_count++;
 }
 
-void wal_chunks_init(struct wal_chunks *c, struct slice ret_fixed[WAL_CHUNKS_FIXED])
+void wal_chunks_init(struct wal_chunks *c, uint64_t file_bytes,
+                     struct slice ret_fixed[WAL_CHUNKS_FIXED])
 {
-    *c = (struct wal_chunks){0};
+    *c = (struct wal_chunks){.chunk_bytes = WAL_CHUNK_BYTES_MAX};
+    if (file_bytes < c->chunk_bytes)
+        c->chunk_bytes = (size_t)file_bytes;
     for (uint32_t i = 0; i < WAL_CHUNKS_FIXED; i++) {
-        struct wal_chunk *chunk = chunk_create(WAL_CHUNK_BYTES);
+        struct wal_chunk *chunk = chunk_create(c->chunk_bytes);
         chunk->is_fixed = true;
         ret_fixed[i] = slice_of(chunk->bytes, chunk->capacity);
         spare_add(c, chunk);
@@ -63,11 +66,11 @@ void wal_chunks_deinit(struct wal_chunks *c)
 static struct wal_chunk *chunk_get(struct wal_chunks *c, size_t record_bytes)
 {
     size_t needed = wal_frame_bytes((uint32_t)record_bytes);
-    if (needed > WAL_CHUNK_BYTES)
+    if (needed > c->chunk_bytes)
         return chunk_create(needed);
     struct wal_chunk *chunk = c->spare;
     if (chunk == NULL)
-        return chunk_create(WAL_CHUNK_BYTES);
+        return chunk_create(c->chunk_bytes);
     c->spare = chunk->next;
     c->spare_count--;
     return chunk;
@@ -92,10 +95,10 @@ uint8_t *wal_chunks_add(struct wal_chunks *c, size_t bytes, uint64_t seq)
 {
     ASSERT(bytes <= WAL_BODY_BYTES_MAX);
     struct wal_chunk *last = c->last;
-    if (last == NULL || last->is_sealed || bytes > last->capacity - last->used)
+    if (last == NULL || last->is_sealed || bytes > last->capacity - last->used ||
+        seq != last->first_seq + last->record_count)
         chunk_open(c, bytes, seq);
     last = c->last;
-    ASSERT(seq == last->first_seq + last->record_count);
     uint8_t *to = last->bytes + last->used;
     last->used += bytes;
     last->record_count++;
@@ -127,7 +130,7 @@ void wal_chunks_pop(struct wal_chunks *c)
         c->last = NULL;
     c->pending_bytes -= chunk->used - WAL_FRAME_HEADER_BYTES;
     bool keep =
-        chunk->is_fixed || (chunk->capacity == WAL_CHUNK_BYTES && c->spare_count < WAL_CHUNKS_KEPT);
+        chunk->is_fixed || (chunk->capacity == c->chunk_bytes && c->spare_count < WAL_CHUNKS_KEPT);
     if (keep)
         spare_add(c, chunk);
     else

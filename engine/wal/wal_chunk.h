@@ -7,9 +7,9 @@
 #include "engine/wal/wal_format.h"
 
 /* One commit under load. Larger writes gain nothing measurable and cost latency: see bench_wal.c. */
-#define WAL_CHUNK_BYTES  ((size_t)2 << 20)
-#define WAL_CHUNKS_FIXED 2u
-#define WAL_CHUNKS_KEPT  6u
+#define WAL_CHUNK_BYTES_MAX ((size_t)2 << 20)
+#define WAL_CHUNKS_FIXED    2u
+#define WAL_CHUNKS_KEPT     6u
 
 struct wal_chunk {
     struct wal_chunk *next;
@@ -29,12 +29,15 @@ struct wal_chunks {
     struct wal_chunk *spare;
     uint32_t spare_count;
     uint64_t pending_bytes; /* of records, in the queue */
+    size_t chunk_bytes;     /* of an ordinary chunk */
 };
 
-/* Makes the fixed chunks and names their memory. */
-void wal_chunks_init(struct wal_chunks *c, struct slice ret_fixed[WAL_CHUNKS_FIXED]);
+/* Makes the fixed chunks and names their memory. Chunks are no larger than a file. */
+void wal_chunks_init(struct wal_chunks *c, uint64_t file_bytes,
+                     struct slice ret_fixed[WAL_CHUNKS_FIXED]);
 void wal_chunks_deinit(struct wal_chunks *c);
-/* Where the next record of `bytes` (its header included) goes; it is counted as there. */
+/* Where the next record of `bytes` (its header included) goes; it is counted as there. Sequences rise;
+ * a gap begins a new chunk. */
 uint8_t *wal_chunks_add(struct wal_chunks *c, size_t bytes, uint64_t seq);
 /* Forgets the first chunk: it is durable. */
 void wal_chunks_pop(struct wal_chunks *c);

@@ -67,37 +67,65 @@ static bool is_next_wanted(const struct wal_files *f)
     return f->current.file == NULL || f->offset >= f->current.bytes / 2;
 }
 
-static struct wal_job make_job(struct wal_files *f)
+static void removals_give(struct wal_files *f, struct wal_job *job)
 {
-    struct wal_job job = {.not_before_ns = f->make_after_ns};
-    job.number = f->next_number++;
-    job.bytes = f->file_bytes;
-    if (f->is_hurried && job.bytes > WAL_FIRST_FILE_BYTES)
-        job.bytes = WAL_FIRST_FILE_BYTES;
-    if (f->spares.count != 0) {
-        struct wal_full_file spare = list_take_first(&f->spares);
-        job.recycle_number = spare.number;
-        job.recycle_bytes = spare.bytes;
+    size_t count = f->removal_count < WAL_REMOVE_MAX ? f->removal_count : WAL_REMOVE_MAX;
+    if (count == 0 || clock_monotonic_ns() < f->remove_after_ns)
+        return;
+    memcpy(job->remove, f->removals, count * sizeof *job->remove);
+    job->remove_count = (uint32_t)count;
+}
+
+static void making_give(struct wal_files *f, struct wal_job *job)
+{
+    job->not_before_ns = f->make_after_ns;
+    job->number = f->next_number++;
+    job->bytes = f->file_bytes;
+    if (f->is_hurried && job->bytes > WAL_FIRST_FILE_BYTES)
+        job->bytes = WAL_FIRST_FILE_BYTES;
+    /* Nothing is recycled before what is older has gone. */
+    if (f->spares.count != 0 && f->removal_count == job->remove_count) {
+        struct wal_full_file oldest = list_take_first(&f->spares);
+        job->recycle_number = oldest.number;
+        job->recycle_bytes = oldest.bytes;
     }
-    return job;
 }
 
 static void maker_feed(struct wal_files *f)
 {
-    bool make = is_next_wanted(f);
-    if ((!make && f->removal_count == 0) || !wal_maker_is_idle(&f->maker))
+    if (!wal_maker_is_idle(&f->maker))
         return;
     struct wal_job job = {0};
-    if (make)
-        job = make_job(f);
-    size_t count = f->removal_count < WAL_REMOVE_MAX ? f->removal_count : WAL_REMOVE_MAX;
-    if (count != 0) {
-        memcpy(job.remove, f->removals, count * sizeof *job.remove);
-        f->removal_count -= count;
-        memmove(f->removals, f->removals + count, f->removal_count * sizeof *f->removals);
-    }
-    job.remove_count = (uint32_t)count;
-    wal_maker_start(&f->maker, &job);
+    removals_give(f, &job);
+    if (is_next_wanted(f))
+        making_give(f, &job);
+    if (job.number != 0 || job.remove_count != 0)
+        wal_maker_start(&f->maker, &job);
+}
+
+static void removal_insert(struct wal_files *f, size_t at, uint64_t number)
+{
+    removal_add(f, number);
+    memmove(f->removals + at + 1, f->removals + at,
+            (f->removal_count - 1 - at) * sizeof *f->removals);
+    f->removals[at] = number;
+}
+
+/* Meanwhile `removals` has grown at its end only. */
+static void job_settle(struct wal_files *f, const struct wal_job *job,
+                       const struct wal_job_result *result)
+{
+    f->removal_count -= result->removed_count;
+    if (f->removal_count != 0)
+        memmove(f->removals, f->removals + result->removed_count,
+                f->removal_count * sizeof *f->removals);
+    uint32_t left_over = job->remove_count - result->removed_count;
+    if (left_over != 0)
+        f->remove_after_ns = clock_monotonic_ns() + NS_PER_S;
+    if (job->recycle_number != 0 && !result->is_recycled)
+        removal_insert(f, left_over, job->recycle_number);
+    if (result->made.file != NULL)
+        f->next = result->made;
 }
 
 enum status wal_files_drive(struct wal_files *f, struct error *reterr)
@@ -106,16 +134,16 @@ enum status wal_files_drive(struct wal_files *f, struct error *reterr)
     struct wal_job_result result;
     if (!wal_maker_take(&f->maker, &result))
         return STATUS_OK;
-    if (result.made.file != NULL)
-        f->next = result.made;
+    job_settle(f, &f->maker.job, &result);
     if (result.status == STATUS_OK) {
         maker_feed(f);
         return STATUS_OK;
     }
-    f->make_after_ns = clock_monotonic_ns() + NS_PER_S;
     f->is_hurried = true;
-    if (f->current.file != NULL)
+    if (f->current.file != NULL) {
+        f->make_after_ns = clock_monotonic_ns() + NS_PER_S;
         return STATUS_OK;
+    }
     /* The first attempts follow at once; wal.c decides when to pause. */
     f->make_after_ns = 0;
     if (reterr != NULL)
@@ -229,11 +257,13 @@ static void log_adopt(struct wal_files *f, struct io *io, const struct wal_log *
 static void first_file_make(struct wal_files *f, struct io *io)
 {
     f->is_hurried = true;
-    struct wal_job job = make_job(f);
+    struct wal_job job = {0};
     struct wal_job_result result;
+    removals_give(f, &job);
+    making_give(f, &job);
     wal_job_run(io, &job, &result);
     /* A disk that is full now may not be later: the first commit asks again. */
-    f->next = result.made;
+    job_settle(f, &job, &result);
     f->is_hurried = false;
 }
 

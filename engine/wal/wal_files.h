@@ -38,11 +38,12 @@ struct wal_files {
     struct wal_file next;
     struct wal_full_list full;
     struct wal_full_list spares;
-    uint64_t *removals;
+    uint64_t *removals; /* numbers, in the order to be removed */
     size_t removal_count;
     size_t removal_capacity;
-    int64_t make_after_ns; /* no attempt before */
-    bool is_hurried;       /* after a failure: a fresh file is small */
+    int64_t make_after_ns;   /* no attempt before */
+    int64_t remove_after_ns; /* likewise */
+    bool is_hurried;         /* after a failure: a fresh file is small */
     struct rng salt_rng;
     bool salt_is_seeded;
 };

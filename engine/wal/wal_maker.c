@@ -18,23 +18,23 @@
 
 #define ZERO_BYTES ((size_t)1 << 20)
 
-static void file_remove(struct io *io, uint64_t number)
+static bool file_remove(struct io *io, uint64_t number)
 {
     char path[WAL_PATH_BYTES];
     wal_path(number, path);
-    /* A file that stays is found and removed at the next start. */
-    enum status ignored = io_unlink(io, path, NULL);
-    (void)ignored;
+    enum status s = io_unlink(io, path, NULL);
+    return s == STATUS_OK || s == STATUS_NOT_FOUND;
 }
 
 static enum status zeros_write(struct io_file *file, uint64_t bytes, struct error *reterr)
 {
-    uint8_t *zeros = io_buffer_alloc(ZERO_BYTES);
-    memset(zeros, 0, ZERO_BYTES);
+    size_t piece = bytes < ZERO_BYTES ? (size_t)bytes : ZERO_BYTES;
+    uint8_t *zeros = io_buffer_alloc(piece);
+    memset(zeros, 0, piece);
     enum status s = STATUS_OK;
-    for (uint64_t at = 0; s == STATUS_OK && at < bytes; at += ZERO_BYTES) {
+    for (uint64_t at = 0; s == STATUS_OK && at < bytes; at += piece) {
         uint64_t left = bytes - at;
-        s = io_write(file, at, zeros, left < ZERO_BYTES ? (size_t)left : ZERO_BYTES, reterr);
+        s = io_write(file, at, zeros, left < piece ? (size_t)left : piece, reterr);
     }
     io_buffer_free(zeros);
     return s == STATUS_OK ? io_sync(file, reterr) : s;
@@ -67,26 +67,26 @@ static enum status file_create(struct io *io, uint64_t bytes, struct wal_file *m
     if (s < 0) {
         io_close(made->file);
         made->file = NULL;
-        file_remove(io, made->number);
+        /* What stays is found and removed at the next start. */
+        (void)file_remove(io, made->number);
     }
     return s;
 }
 
-static enum status file_recycle(struct io *io, const struct wal_job *job, struct wal_file *made,
-                                struct error *reterr)
+static enum status file_recycle(struct io *io, const struct wal_job *job,
+                                struct wal_job_result *ret, struct error *reterr)
 {
     char old_path[WAL_PATH_BYTES];
     wal_path(job->recycle_number, old_path);
-    enum status s = io_rename(io, old_path, made->path, reterr);
-    if (s == STATUS_OK)
-        s = io_sync_dir(io, "wal", reterr);
-    if (s == STATUS_OK)
-        s = io_open(io, made->path, IO_WRITE | IO_DIRECT, &made->file, reterr);
-    made->bytes = job->recycle_bytes;
-    if (s < 0) {
-        file_remove(io, job->recycle_number);
-        file_remove(io, made->number);
-    }
+    enum status s = io_rename(io, old_path, ret->made.path, reterr);
+    if (s < 0)
+        return s;
+    ret->is_recycled = true;
+    ret->made.bytes = job->recycle_bytes;
+    if ((s = io_sync_dir(io, "wal", reterr)) == STATUS_OK)
+        s = io_open(io, ret->made.path, IO_WRITE | IO_DIRECT, &ret->made.file, reterr);
+    if (s < 0)
+        (void)file_remove(io, job->number);
     return s;
 }
 
@@ -106,18 +106,24 @@ enum status wal_file_open(struct io *io, uint64_t number, struct wal_file *ret,
     return STATUS_OK;
 }
 
+/*
+ * Removing comes first: on a full disk it makes the room. The oldest file is removed first and nothing
+ * younger before it, recycled ones included, so the files that stay are a run without holes.
+ */
 void wal_job_run(struct io *io, const struct wal_job *job, struct wal_job_result *ret)
 {
     *ret = (struct wal_job_result){.status = STATUS_OK};
-    /* Removing comes first: on a full disk it makes the room. */
-    for (uint32_t i = 0; i < job->remove_count; i++)
-        file_remove(io, job->remove[i]);
+    while (ret->removed_count < job->remove_count &&
+           file_remove(io, job->remove[ret->removed_count]))
+        ret->removed_count++;
     if (job->number == 0)
         return;
     ret->made.number = job->number;
     wal_path(job->number, ret->made.path);
-    ret->status = job->recycle_number != 0 ? file_recycle(io, job, &ret->made, &ret->error)
-                                           : file_create(io, job->bytes, &ret->made, &ret->error);
+    if (job->recycle_number != 0 && ret->removed_count == job->remove_count)
+        ret->status = file_recycle(io, job, ret, &ret->error);
+    else
+        ret->status = file_create(io, job->bytes, &ret->made, &ret->error);
 }
 
 /* --- the thread ------------------------------------------------------------------------------- */

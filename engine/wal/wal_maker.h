@@ -30,9 +30,11 @@ struct wal_job {
 };
 
 struct wal_job_result {
-    enum status status; /* of making the file; removing is best effort */
+    enum status status; /* of making the file */
     struct error error;
     struct wal_file made;
+    uint32_t removed_count; /* from the front of job.remove: it stops at the first that fails */
+    bool is_recycled;       /* recycle_number is gone; false: it is still there under its name */
 };
 
 enum wal_maker_state {
@@ -65,7 +67,7 @@ void wal_maker_deinit(struct wal_maker *m);
 bool wal_maker_is_idle(struct wal_maker *m);
 /* REQUIRES(wal_maker_is_idle). */
 void wal_maker_start(struct wal_maker *m, const struct wal_job *job);
-/* True when a job has ended since: *ret is its result, and the maker is idle. */
+/* True when a job has ended since: *ret is its result, and the maker is idle. m->job is still that job. */
 bool wal_maker_take(struct wal_maker *m, struct wal_job_result *ret);
 /* The work itself, in the caller's thread. */
 void wal_job_run(struct io *io, const struct wal_job *job, struct wal_job_result *ret);

@@ -89,17 +89,18 @@ static enum status window_get(struct wal_reader *r, uint64_t offset, size_t want
     bool inside = offset >= r->window_offset && offset - r->window_offset <= r->window_bytes &&
                   wanted <= r->window_bytes - (size_t)(offset - r->window_offset);
     if (!inside) {
-        size_t capacity = wanted > WINDOW_BYTES ? wanted : WINDOW_BYTES;
-        if (capacity > r->window_capacity) {
+        size_t readable = (size_t)(r->size - offset + IO_ALIGN - 1) / IO_ALIGN * IO_ALIGN;
+        size_t ahead = readable < WINDOW_BYTES ? readable : WINDOW_BYTES;
+        if (r->window_bytes == 0 || ahead < wanted)
+            ahead = wanted;
+        if (ahead > r->window_capacity) {
             io_buffer_free(r->window);
-            r->window = io_buffer_alloc(capacity);
-            r->window_capacity = capacity;
+            r->window = io_buffer_alloc(ahead);
+            r->window_capacity = ahead;
         }
-        bool is_first = r->window_bytes == 0;
         r->window_offset = offset;
         r->window_bytes = 0;
-        enum status s = io_read(r->file, offset, r->window, is_first ? wanted : r->window_capacity,
-                                &r->window_bytes, reterr);
+        enum status s = io_read(r->file, offset, r->window, ahead, &r->window_bytes, reterr);
         if (s < 0)
             return s;
     }

@@ -121,6 +121,8 @@ static enum status frame_records(struct walk *w, const struct wal_frame *frame, 
             (s = replay->each(replay->context, &record, reterr)) < 0)
             return s;
         w->last_seq = record.seq;
+        w->log->last_number = frame->number;
+        w->log->last_offset = frame->offset;
     }
     if (s == STATUS_CORRUPT)
         return damage(replay, w->reader.path, frame->offset,
@@ -163,8 +165,7 @@ static enum status chain_ended(struct walk *w, uint64_t offset, uint64_t *ret_ne
 static enum status frame_follows(const struct walk *w, const struct wal_frame *frame,
                                  struct error *reterr)
 {
-    if (frame->previous_seq == w->last_seq &&
-        (frame->offset == 0 || frame->first_seq == w->last_seq + 1))
+    if (frame->previous_seq == w->last_seq)
         return STATUS_OK;
     char text[256];
     (void)snprintf(text, sizeof text, "a commit of records %llu to %llu follows record %llu",

@@ -19,8 +19,10 @@ struct wal_log {
     struct wal_log_file *files;
     size_t count;
     size_t capacity;
-    size_t first_needed; /* earlier files hold no record that was asked for */
-    uint64_t last_seq;   /* the end of the log; 0: no record at all */
+    size_t first_needed;  /* earlier files hold no record that was asked for */
+    uint64_t last_seq;    /* the end of the log; 0: no record at all */
+    uint64_t last_number; /* where the commit with last_seq stands; 0: nowhere */
+    uint64_t last_offset;
     uint64_t torn_bytes;
 };
 
