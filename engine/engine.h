@@ -11,6 +11,7 @@
 #define DRIFTLINE_ENGINE_H
 
 #include "engine/base/io.h"
+#include "engine/scan/scan.h"
 #include "engine/span/batch.h"
 
 struct engine;
@@ -30,6 +31,8 @@ struct engine_options {
     int64_t retain_every_ns;     /* 0: 10 min; retention checks */
     uint64_t compact_bytes_per_second; /* 0: 64 MiB/s; throttle of background merges */
     struct retention retention;  /* applied in the background when any field is set */
+    uint64_t wal_file_bytes;     /* 0: 64 MiB; size of one log file */
+    uint64_t reserve_bytes;      /* 0: 16 MiB; UINT64_MAX: none. A file kept to be deleted when the disk is full */
     bool read_only;              /* open without writing anything (verify, inspect, offline sql) */
     bool defect_ack_before_sync; /* planted defects for tests */
     bool defect_delete_before_manifest;
@@ -85,7 +88,15 @@ struct append_result {
 /*
  * Checks, logs and applies a commit. What is wrong with a row is STATUS_INVALID naming row and column, and nothing
  * is applied. The engine fills seq, turn (when NULL on a root), error_class 'none' (when NULL), scores' and tags' time
- * (when NULL: now) and span dimensions in scores. Required: time, trace_id, span_id of spans (not zero).
+ * (when NULL: now) and span dimensions in scores. Required: time, trace_id, span_id of spans (not zero); trace_id and
+ * name, and a value or a label, of scores (without a span_id they amend nothing); trace_id, span_id and class of tags.
+ * Numbers are finite.
+ *
+ * Duplicates: a span whose (trace_id, span_id) is stored already is dropped, whatever else it says: the first one stays.
+ * Scores and tags of the same commit that speak of a dropped span are dropped with it. (Segments are asked only when
+ * their time range holds the span's time; a resend has the same time.)
+ * Usage: tokens_* and cost_usd of spans whose kind is known and neither llm nor embedding, and of llm spans with an llm
+ * descendant, move into attributes as {"usage":{...}}, so that sums count every call once; see engine/usage.h.
  * STATUS_BUSY: too much waits for the disk or for sealing, try later; STATUS_READ_ONLY: see engine_health.
  */
 MUST_CHECK enum status engine_append(struct engine *e, const struct append *a, struct append_result *ret,
@@ -104,57 +115,9 @@ uint32_t engine_messages_missing(struct engine *e, uint32_t project, const struc
 
 /* ---- reading ---- */
 
-enum scan_op { SCAN_EQ, SCAN_NE, SCAN_LT, SCAN_LE, SCAN_GT, SCAN_GE, SCAN_IN };
-
-/* A conjunct the scan may use to skip blocks. Skipping is all it does: rows that don't match may still come. */
-struct scan_filter {
-    const struct column *column;
-    enum scan_op op;
-    uint32_t count;              /* values, 1 except for SCAN_IN */
-    const int64_t *i64;          /* I64 columns: stored units; ID64 columns: the id */
-    const double *f64;           /* F64 */
-    const struct slice *bytes;   /* STR, TEXT: text; ID128: 16 bytes */
-};
-
-struct scan_options {
-    uint32_t project;
-    enum table table;
-    int64_t from_ns;             /* blocks wholly outside [from_ns, until_ns) are skipped; */
-    int64_t until_ns;            /* 0, 0: all time */
-    const struct column *const *columns; /* what to decode */
-    uint32_t column_count;
-    const struct scan_filter *filters;
-    uint32_t filter_count;
-    uint64_t after_seq;          /* only rows with seq > this may be wanted (for `tail`); 0: all */
-};
-
-struct scan;        /* a snapshot and a list of morsels; shared by the threads of one query */
-struct scan_reader; /* one thread's decoding state */
-
-/* At most BLOCK_ROWS rows; vectors[i] is columns[i]. Valid until the next scan_next on the same reader; dicts stay until
- * scan_close. Within one scan equal dict pointers mean equal codes. */
-struct scan_batch {
-    uint32_t rows;
-    const struct vector *vectors;
-};
-
-struct scan_stats {
-    uint64_t segments, segments_skipped, blocks, blocks_skipped, rows;
-    uint64_t damaged; /* blocks that could not be read; see scan_damage */
-};
-
+/* Options, filters, readers and batches: engine/scan/scan.h. */
 MUST_CHECK enum status scan_open(struct engine *e, const struct scan_options *options, struct scan **ret,
                                  struct error *reterr);
-void scan_close(struct scan *s);
-struct scan_reader *scan_reader_create(struct scan *s);
-void scan_reader_destroy(struct scan_reader *r);
-/* STATUS_OK a batch, STATUS_END none left. Each morsel goes to one reader only. A damaged block is skipped and counted: the
- * rest of the data stays readable, and whoever answers a user must say so (scan_damage). */
-MUST_CHECK enum status scan_next(struct scan_reader *r, struct scan_batch *ret, struct error *reterr);
-struct scan_stats scan_stats(const struct scan *s);
-/* The first damage met, or NULL. */
-const struct error *scan_damage(const struct scan *s);
-
 /* The JSON array of the messages a REFS cell names: "[" bodies joined by "," "]". A body that retention removed shows as
  * null. Any thread. */
 MUST_CHECK enum status engine_messages_text(struct engine *e, uint32_t project, struct slice refs, struct arena *arena,
@@ -232,6 +195,7 @@ struct engine_health {
     uint64_t wal_files, wal_bytes, commits, commit_failures;
     uint64_t disk_free_bytes, disk_total_bytes;
     uint64_t recovered_records, torn_bytes; /* at open */
+    uint64_t damaged_files;                 /* found at open and set aside */
     uint64_t durable_ticket;
 };
 struct engine_health engine_health(struct engine *e);

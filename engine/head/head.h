@@ -41,6 +41,8 @@ bool head_row_equal(const struct head *h, uint64_t row, const struct batch *b, u
 /* One cell of an appended row, published or not: an int64_t, double, uint64_t, struct id128 or struct slice (STR, TEXT, REFS) by
  * the column's storage; NULL when it has no value. Writer thread; valid until the next append. */
 const void *head_cell(const struct head *h, uint64_t row, uint16_t column_id);
+/* False: all rows so far are NULL. Any thread. */
+bool head_has(const struct head *h, uint16_t column_id);
 
 /* What readers use: watermark = head_published at the time of their snapshot. Chunk c holds rows
  * [c * BLOCK_ROWS, min((c + 1) * BLOCK_ROWS, watermark)). */

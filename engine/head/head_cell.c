@@ -1,5 +1,5 @@
 /*
- * head_cell.c - one cell of an appended row, published or not, for the writer.
+ * head_cell.c - one cell of an appended row, published or not, for the writer; which columns there are.
  */
 #include "engine/base/check.h"
 #include "engine/head/head_state.h"
@@ -20,4 +20,9 @@ const void *head_cell(const struct head *h, uint64_t row, uint16_t column_id)
         return cell;
     uint32_t code = *(const uint32_t *)(const void *)cell;
     return code == 0 ? NULL : &atomic_load_explicit(&c->dict.values, memory_order_relaxed)[code];
+}
+
+bool head_has(const struct head *h, uint16_t column_id)
+{
+    return head_column_find(h, column_id) != NULL;
 }
