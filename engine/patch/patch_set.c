@@ -24,6 +24,16 @@ static uint32_t count_new(const struct patch_set *old, const struct patch_run *r
     return count;
 }
 
+/* Should the run at position `at` and the newer one behind it become one? */
+static bool should_merge(const struct patch_run *older, const struct patch_run *newer, uint32_t at)
+{
+    if (at + 1 == PATCH_RUNS_MAX)
+        return true;
+    uint64_t together = (uint64_t)older->count + newer->count;
+    return older->count < 2 * (uint64_t)newer->count &&
+           together <= (uint64_t)PATCH_MERGE_MAX << (at / PATCH_RUNS_DOUBLING);
+}
+
 struct patch_set *patch_set_extend(const struct patch_set *old, const struct patch_row *rows,
                                    uint32_t count)
 {
@@ -35,7 +45,7 @@ struct patch_set *patch_set_extend(const struct patch_set *old, const struct pat
     struct patch_run *run = patch_run_create(rows, count);
     s->count = patch_set_count(old) + count_new(old, run);
     uint32_t kept = old == NULL ? 0 : old->run_count;
-    while (kept > 0 && old->runs[kept - 1]->count < 2 * (uint64_t)run->count) {
+    while (kept > 0 && should_merge(old->runs[kept - 1], run, kept - 1)) {
         struct patch_run *merged = patch_run_merge(old->runs[kept - 1], run);
         patch_run_unref(run);
         run = merged;

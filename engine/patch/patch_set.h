@@ -1,8 +1,9 @@
 /*
  * patch_set.h - a set of patches: sorted runs from the oldest to the newest, and dictionaries.
  *
- * Invariant: a run is at least twice as long as the next newer one, so there are at most
- *            about log2(count) of them, and adding one amendment copies log2(count) of them on average.
+ * Invariant: a run is at least twice as long as the next newer one, or the two would be too long to
+ *            merge in one go (the writer waits for it). So there are about log2(count) of them, a
+ *            few more in very large sets, and adding one amendment copies log2(count) on average.
  */
 #ifndef DRIFTLINE_PATCH_SET_H
 #define DRIFTLINE_PATCH_SET_H
@@ -11,6 +12,10 @@
 #include "engine/patch/patch_run.h"
 
 #define PATCH_RUNS_MAX 40u
+/* Amendments of a merge made while extending: some milliseconds. Doubled every RUNS_DOUBLING runs, so that
+ * PATCH_RUNS_MAX runs suffice for 32 million. */
+#define PATCH_MERGE_MAX     (128u << 10)
+#define PATCH_RUNS_DOUBLING 8u
 
 /* How a set extends one dictionary of one column. */
 struct patch_dict {

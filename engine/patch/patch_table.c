@@ -22,13 +22,16 @@ struct patch_entry {
     uint32_t hash;
 };
 
+/* A slot: the span's hash << 32 | entry + 1 that heads its chain; 0: free. With the hash in it, neither a
+ * probe nor growth reads entries of other spans. */
+
 struct patch_table {
     uint64_t hash_seed; /* random: senders choose ids, they must not choose collisions */
     struct patch_entry *entries;
     size_t entries_capacity;
     uint32_t entry_count;
     uint32_t span_count;
-    uint32_t *slots; /* entry + 1 that heads a chain, 0: free; at most half full */
+    uint64_t *slots; /* at most half full */
     uint32_t slot_mask;
     struct intern strings;
 };
@@ -68,29 +71,37 @@ static uint32_t span_hash(const struct patch_table *t, struct id128 trace_id, ui
 }
 
 /* The slot of a span's chain, or the free one where it would go. */
-static uint32_t *slot_find(const struct patch_table *t, uint32_t hash, struct id128 trace_id,
+static uint64_t *slot_find(const struct patch_table *t, uint32_t hash, struct id128 trace_id,
                            uint64_t span_id)
 {
     for (uint32_t slot = hash & t->slot_mask;; slot = (slot + 1) & t->slot_mask) {
         if (t->slots[slot] == 0)
             return &t->slots[slot];
-        const struct patch_entry *entry = &t->entries[t->slots[slot] - 1];
-        if (entry->hash == hash && entry->amendment.span_id == span_id &&
-            id128_equal(entry->amendment.trace_id, trace_id))
+        if ((uint32_t)(t->slots[slot] >> 32) != hash)
+            continue;
+        const struct amendment *a = &t->entries[(uint32_t)t->slots[slot] - 1].amendment;
+        if (a->span_id == span_id && id128_equal(a->trace_id, trace_id))
             return &t->slots[slot];
     }
+}
+
+/* The first entry + 1 of a span's chain, or 0. */
+static uint32_t chain_find(const struct patch_table *t, uint32_t hash, struct id128 trace_id,
+                           uint64_t span_id)
+{
+    return (uint32_t)*slot_find(t, hash, trace_id, span_id);
 }
 
 static void slots_grow(struct patch_table *t)
 {
     size_t before = (size_t)t->slot_mask + 1;
-    uint32_t *old = t->slots;
+    uint64_t *old = t->slots;
     t->slots = mem_zero(2 * before, sizeof *t->slots);
     t->slot_mask = (uint32_t)(2 * before - 1);
     for (size_t i = 0; i < before; i++) {
         if (old[i] == 0)
             continue;
-        uint32_t slot = t->entries[old[i] - 1].hash & t->slot_mask;
+        uint32_t slot = (uint32_t)(old[i] >> 32) & t->slot_mask;
         while (t->slots[slot] != 0)
             slot = (slot + 1) & t->slot_mask;
         t->slots[slot] = old[i];
@@ -103,10 +114,10 @@ static void entry_link(struct patch_table *t, struct patch_entry *entry)
 {
     if (t->span_count > t->slot_mask / 2)
         slots_grow(t);
-    uint32_t *slot = slot_find(t, entry->hash, entry->amendment.trace_id, entry->amendment.span_id);
+    uint64_t *slot = slot_find(t, entry->hash, entry->amendment.trace_id, entry->amendment.span_id);
     t->span_count += *slot == 0;
-    entry->next = *slot;
-    *slot = (uint32_t)(entry - t->entries) + 1;
+    entry->next = (uint32_t)*slot;
+    *slot = (uint64_t)entry->hash << 32 | ((uint32_t)(entry - t->entries) + 1);
 }
 
 /* The table's copy of a string; intern_add may move strings.values, so it comes first. */
@@ -126,7 +137,7 @@ void patch_table_add(struct patch_table *t, const struct amendment *a)
 {
     ASSERT(patch_can_amend(a->column));
     uint32_t hash = span_hash(t, a->trace_id, a->span_id);
-    for (uint32_t at = *slot_find(t, hash, a->trace_id, a->span_id); at != 0;) {
+    for (uint32_t at = chain_find(t, hash, a->trace_id, a->span_id); at != 0;) {
         struct patch_entry *entry = &t->entries[at - 1];
         if (entry->amendment.column == a->column) {
             if (a->seq >= entry->amendment.seq)
@@ -153,7 +164,7 @@ uint32_t patch_table_find(const struct patch_table *t, struct id128 trace_id, ui
                           const struct amendment **ret, uint32_t max)
 {
     uint32_t count = 0;
-    uint32_t at = *slot_find(t, span_hash(t, trace_id, span_id), trace_id, span_id);
+    uint32_t at = chain_find(t, span_hash(t, trace_id, span_id), trace_id, span_id);
     for (; at != 0; at = t->entries[at - 1].next, count++) {
         if (count < max)
             ret[count] = &t->entries[at - 1].amendment;

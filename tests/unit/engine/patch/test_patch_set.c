@@ -380,3 +380,45 @@ Test(patch_set, a_few_more_rows_share_the_long_runs)
     mem_free(rows);
     teardown(f);
 }
+
+Test(patch_set, runs_too_long_to_merge_stay_side_by_side)
+{
+    struct fixture *f = setup(85);
+    enum {
+        MANY = 70000,
+        ROUNDS = 3
+    };
+    static_assert(2 * MANY > PATCH_MERGE_MAX, "two of them are too long");
+    struct amendment *amendments = mem_zero(MANY, sizeof *amendments);
+    struct patch_row *rows = mem_zero(MANY, sizeof *rows);
+    struct patch_set *s = NULL;
+    /* Round k amends rows k, k + 2, ...: rounds 0 and 2 meet in the same rows; the seq of 2 is lower in
+     * every third. */
+    for (uint32_t round = 0; round < ROUNDS; round++) {
+        for (uint32_t i = 0; i < MANY; i++) {
+            uint64_t row = round + 2 * (uint64_t)i;
+            amendments[i] = amendment_at(f, 1, row, round == 2 && row % 3 == 0 ? 1 : 10 + round);
+            amendments[i].i64 = round;
+            rows[i] = (struct patch_row){.row = row, .amendment = &amendments[i]};
+        }
+        struct patch_set *next = patch_set_extend(s, rows, MANY);
+        patch_set_unref(s);
+        s = next;
+    }
+    cr_assert_eq(s->run_count, ROUNDS);
+    cr_assert_eq(patch_set_count(s), 2 * MANY + 1);
+    for (uint64_t first = 0; first < 2 * MANY; first += 5000) {
+        struct vector v = vector_null(STORAGE_I64, 5000, &f->arena);
+        patch_set_apply(s, f->columns[1], first, &v, &f->arena);
+        for (uint32_t i = 0; i < v.rows; i++) {
+            uint64_t row = first + i;
+            int64_t want = row % 2 == 1 ? 1 : row == 0 || row % 3 == 0 ? 0 : 2;
+            cr_assert(v.valid[i] == 1 && v.i64[i] == want, "row %lu", (unsigned long)row);
+        }
+        arena_reset(&f->arena);
+    }
+    patch_set_unref(s);
+    mem_free(amendments);
+    mem_free(rows);
+    teardown(f);
+}
