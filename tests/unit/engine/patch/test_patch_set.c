@@ -1,6 +1,7 @@
 /*
  * test_patch_set.c - sets of patches against a plain table of cells.
  */
+#include <assert.h>
 #include <criterion/criterion.h>
 #include <stdio.h>
 
