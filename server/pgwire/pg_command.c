@@ -201,7 +201,7 @@ enum pg_answer pg_command_answer(struct pg_session *s, struct slice text, bool e
     }
     if (first_word_is(normal, "deallocate")) {
         if (effects && (strcmp(normal, "deallocate all") == 0))
-            extended_objects_free(s);
+            extended_statements_free(s);
         *ret_tag = "DEALLOCATE";
         return PG_ANSWER_COMMAND;
     }

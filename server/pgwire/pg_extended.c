@@ -65,11 +65,10 @@ void extended_portals_free(struct pg_session *s)
         portal_close(s, slice_text(s->portals->name));
 }
 
-void extended_objects_free(struct pg_session *s)
+void extended_statements_free(struct pg_session *s)
 {
     while (s->statements != NULL)
         statement_close(s, slice_text(s->statements->name));
-    extended_portals_free(s);
 }
 
 static void extended_error(struct pg_session *s, const char *sqlstate, const char *text)

@@ -32,7 +32,8 @@ static void session_free(struct pg_session *s)
     if (p->listener != NULL)
         net_listener_release(p->listener, s->slot);
     scram_end(s->scram);
-    extended_objects_free(s);
+    extended_statements_free(s);
+    extended_portals_free(s);
     portal_deinit(&s->simple_portal);
     buffer_deinit(&s->simple_text);
     buffer_deinit(&s->out);

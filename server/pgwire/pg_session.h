@@ -128,7 +128,7 @@ void simple_next(struct pg_session *s);
 
 /* pg_extended.c: Parse, Bind, Describe, Execute, Close. */
 void extended_message(struct pg_session *s, char type, struct slice body);
-void extended_objects_free(struct pg_session *s);
+void extended_statements_free(struct pg_session *s);
 /* Portals live until the end of their transaction. */
 void extended_portals_free(struct pg_session *s);
 void portal_deinit(struct pg_portal *p);
