@@ -186,7 +186,7 @@ bool head_row_equal(const struct head *h, uint64_t row, const struct batch *b, u
             return false;
         matched++;
     }
-    /* The batch's values are all here; the head must have no others, except what the engine adds. */
+    /* The batch's values are all here; the head must have no others but what the engine adds. */
     uint32_t values = 0;
     for (uint32_t i = 0; i < h->column_count; i++) {
         const struct head_column *c = h->columns[i];

@@ -1,8 +1,8 @@
 /*
  * head_index.h - hash of (trace_id, span_id) -> row, for duplicate checks.
  *
- * Shape:     64 tables by the hash's top bits, each open addressing and grown on its own, so that no
- *            growth stops the writer for long. A slot is hash's low 32 bits << 32 | row + 1.
+ * Shape:     64 tables by the hash's top bits, each open addressing and grown on its own, so that
+ *            no growth stops the writer for long. A slot is hash's low 32 bits << 32 | row + 1.
  * Size:      8 bytes a slot, at most 5/8 full.
  * Threads:   writer only.
  */

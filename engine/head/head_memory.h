@@ -1,9 +1,8 @@
 /*
  * head_memory.h - the memory of a head: large slabs, handed out piece by piece, freed together.
  *
- * Why:       a head takes 200 MB in seconds. In 4 KiB pages from malloc the page faults alone would
- *            cost more than everything else (measured: half of the time on a virtual machine), so slabs
- *            grow to 4 MiB and ask for huge pages.
+ * Why:       a head takes 200 MB in seconds. In 4 KiB pages from malloc the page faults alone cost
+ *            half of the time on a virtual machine, so slabs grow to 4 MiB and ask for huge pages.
  * Invariant: memory a reader may hold a pointer to is never given back before head_memory_deinit;
  *            head_memory_reuse is for what only the writer ever saw.
  * Threads:   writer only.

@@ -21,8 +21,8 @@ void patch_set_dicts_destroy(struct patch_set *s)
     }
 }
 
-/* The strings the set gives to the column: run by run, in order of code. Codes of strings that belong to
- * other columns of a run are left out. */
+/* The strings the set gives to the column, run by run; those of a run's other columns are not among
+ * them. */
 static void strings_collect(const struct patch_set *s, const struct column *column,
                             struct intern *strings)
 {
@@ -122,8 +122,8 @@ const struct dict *patch_set_dict(struct patch_set *s, const struct column *colu
 
 /* ---- application ---- */
 
-/* Writes the amendments of [first, first + rows) into cells (8 or 4 bytes each), marks them in valid
- * (may be NULL). Runs may amend the same cell: seqs remembers what is there. */
+/* Writes the amendments of [first, first + rows) into numbers or codes and marks them in valid (may be
+ * NULL). Runs may amend the same cell: seqs remembers what is there. */
 struct apply {
     uint64_t first;
     uint32_t rows;

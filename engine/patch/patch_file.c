@@ -3,8 +3,8 @@
  *
  * Format:    FORMAT.md 7. Header, then one body of columns, zstd-compressed where that is shorter.
  * Invariant: reading adds nothing to the table unless the whole file is sound.
- * Failure:   STATUS_CORRUPT with path and offset; offsets in a compressed body count its raw bytes and
- *            the text says so.
+ * Failure:   STATUS_CORRUPT with path and offset; offsets in a compressed body count its raw bytes
+ *            and the text says so.
  */
 #include <stdlib.h>
 #include <zstd.h>

@@ -12,8 +12,8 @@
 #include "engine/patch/patch_run.h"
 
 #define PATCH_RUNS_MAX 40u
-/* Amendments of a merge made while extending: some milliseconds. Doubled every RUNS_DOUBLING runs, so that
- * PATCH_RUNS_MAX runs suffice for 32 million. */
+/* Amendments of a merge made while extending: some milliseconds. Doubled every PATCH_RUNS_DOUBLING
+ * runs, so that PATCH_RUNS_MAX of them suffice for 32 million. */
 #define PATCH_MERGE_MAX     (128u << 10)
 #define PATCH_RUNS_DOUBLING 8u
 

@@ -1,8 +1,8 @@
 /*
  * patch_table.c - all amendments of a project that wait to be folded, by span.
  *
- * Shape:     entries in one array; the entries of a span are a chain; a hash table of chains. Strings are
- *            few (classes, sources) and kept once.
+ * Shape:     entries in one array; the entries of a span are a chain; a hash table of chains. Strings
+ *            are few (classes, sources) and kept once.
  * Invariant: one entry a (span, column): the one with the latest seq.
  * Threads:   under the caller's lock.
  */
@@ -22,8 +22,8 @@ struct patch_entry {
     uint32_t hash;
 };
 
-/* A slot: the span's hash << 32 | entry + 1 that heads its chain; 0: free. With the hash in it, neither a
- * probe nor growth reads entries of other spans. */
+/* A slot: the span's hash << 32 | entry + 1 that heads its chain; 0: free. With the hash in it, neither
+ * a probe nor growth reads entries of other spans. */
 
 struct patch_table {
     uint64_t hash_seed; /* random: senders choose ids, they must not choose collisions */
