@@ -98,7 +98,7 @@ static void run_for_ms(struct net_loop *loop, int ms)
     net_loop_run(loop);
 }
 
-Test(net_listener, hands_out_ready_sockets_and_names_the_peer, .timeout = 30)
+Test(net_listener, hands_out_ready_sockets_and_names_the_peer)
 {
     struct host host = {.stop_at = 1};
     host_open(&host, 0, 0);
@@ -141,17 +141,17 @@ static void limit_check(uint32_t connections_max, uint32_t per_address_max)
     net_loop_destroy(host.loop);
 }
 
-Test(net_listener, closes_connections_over_the_listeners_limit, .timeout = 30)
+Test(net_listener, closes_connections_over_the_listeners_limit)
 {
     limit_check(3, 100);
 }
 
-Test(net_listener, closes_connections_over_the_limit_of_one_address, .timeout = 30)
+Test(net_listener, closes_connections_over_the_limit_of_one_address)
 {
     limit_check(100, 3);
 }
 
-Test(net_listener, pauses_without_descriptors_and_does_not_spin, .timeout = 30)
+Test(net_listener, pauses_without_descriptors_and_does_not_spin)
 {
     struct host host = {.stop_at = -1};
     host_open(&host, 0, 0);
@@ -175,7 +175,7 @@ Test(net_listener, pauses_without_descriptors_and_does_not_spin, .timeout = 30)
     net_loop_destroy(host.loop);
 }
 
-Test(net_listener, may_be_closed_while_connections_live, .timeout = 30)
+Test(net_listener, may_be_closed_while_connections_live)
 {
     struct host host = {.stop_at = 1};
     host_open(&host, 0, 0);
@@ -187,7 +187,7 @@ Test(net_listener, may_be_closed_while_connections_live, .timeout = 30)
     net_loop_destroy(host.loop);
 }
 
-Test(net_listener, may_be_closed_from_accepted, .timeout = 30)
+Test(net_listener, may_be_closed_from_accepted)
 {
     struct host host = {.stop_at = 1, .close_on_accept = true};
     host_open(&host, 0, 0);
