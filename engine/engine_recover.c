@@ -107,7 +107,8 @@ static void amendments_place(struct engine *e, struct project *p, struct collect
     struct place_reader *reader = place_reader_create();
     struct place_list places = {0};
     struct patch_staging staging = {0};
-    qsort(c->items, c->count, sizeof(struct amendment *), by_span);
+    if (c->count > 0)
+        qsort(c->items, c->count, sizeof(struct amendment *), by_span);
     for (size_t i = 0; i < c->count; i++) {
         const struct amendment *a = c->items[i];
         struct located found;

@@ -587,12 +587,14 @@ static void joined_drop(struct engine *e, struct project *p, uint64_t up_to_seq)
     }
     if (done == 0 && prune.before_seq == 0)
         return;
-    qsort(p->joined, done, sizeof *p->joined, by_joined);
+    if (done > 0)
+        qsort(p->joined, done, sizeof *p->joined, by_joined);
     prune.joined = p->joined;
     prune.count = done;
     patch_table_prune(p->orphans, orphan_done, &prune);
     p->joined_count -= done;
-    memmove(p->joined, p->joined + done, p->joined_count * sizeof *p->joined);
+    if (done > 0 && p->joined_count > 0)
+        memmove(p->joined, p->joined + done, p->joined_count * sizeof *p->joined);
 }
 
 /* Patch files of the project as the manifest has them now. */
@@ -603,7 +605,9 @@ static void patch_files_update(struct seal *seal)
         const struct made_patch *m = &seal->patches[i];
         struct project *p = m->project;
         uint32_t kept = p->patch_file_count - m->replaced_count;
-        memmove(p->patch_files, p->patch_files + m->replaced_count, kept * sizeof *p->patch_files);
+        if (m->replaced_count > 0 && kept > 0)
+            memmove(p->patch_files, p->patch_files + m->replaced_count,
+                    kept * sizeof *p->patch_files);
         p->patch_file_count = kept;
         if (m->meta.rows > 0)
             patch_file_note(p, m->meta.number, m->meta.bytes);
