@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "engine/base/bytes_text.h"
 #include "engine/base/check.h"
 #include "engine/base/clock.h"
 #include "engine/span/cell.h"
@@ -41,51 +42,6 @@ static const struct config_key config_keys[] = {
 #undef CONFIG_COUNT
 };
 #define CONFIG_KEYS ((uint32_t)(sizeof config_keys / sizeof config_keys[0]))
-
-static const struct {
-    const char *suffix;
-    uint64_t factor;
-} byte_units[] = {{"GiB", (uint64_t)1 << 30}, {"MiB", (uint64_t)1 << 20}, {"KiB", (uint64_t)1 << 10},
-                  {"TiB", (uint64_t)1 << 40}, {"B", 1}};
-
-static bool count_from_text(struct slice text, uint64_t *ret)
-{
-    uint64_t value = 0;
-    if (text.size == 0 || text.size > 19)
-        return false;
-    for (size_t i = 0; i < text.size; i++) {
-        if (text.data[i] < '0' || text.data[i] > '9')
-            return false;
-        value = value * 10 + (uint64_t)(text.data[i] - '0');
-    }
-    *ret = value;
-    return true;
-}
-
-bool bytes_from_text(struct slice text, uint64_t *ret_bytes)
-{
-    for (size_t i = 0; i < sizeof byte_units / sizeof byte_units[0]; i++) {
-        size_t size = strlen(byte_units[i].suffix);
-        if (text.size <= size || memcmp(text.data + text.size - size, byte_units[i].suffix, size) != 0)
-            continue;
-        uint64_t count;
-        if (!count_from_text(slice_of(text.data, text.size - size), &count))
-            return false;
-        return !__builtin_mul_overflow(count, byte_units[i].factor, ret_bytes);
-    }
-    return count_from_text(text, ret_bytes);
-}
-
-static void bytes_to_text(uint64_t bytes, char *to, size_t size)
-{
-    static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB"};
-    size_t unit = 0;
-    while (unit < 4 && bytes != 0 && bytes % 1024 == 0) {
-        bytes /= 1024;
-        unit++;
-    }
-    (void)snprintf(to, size, "%llu%s", (unsigned long long)bytes, units[unit]);
-}
 
 /* What is wrong with a value, or NULL when it was set. */
 static const char *key_set(struct server_config *c, const struct config_key *key, struct slice value)
@@ -323,7 +279,7 @@ static void value_dump(const struct server_config *c, const struct config_key *k
         return;
     case KIND_BYTES:
         memcpy(&count, member, sizeof count);
-        bytes_to_text(count, text, sizeof text);
+        bytes_to_text(count, text);
         buffer_add_text(to, text);
         return;
     case KIND_COUNT:

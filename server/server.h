@@ -21,9 +21,6 @@ struct server_config {
 #undef CONFIG_COUNT
 };
 
-/* "64MiB", "2GiB", "100" (bytes). */
-bool bytes_from_text(struct slice text, uint64_t *ret_bytes);
-
 void server_config_init(struct server_config *c);
 void server_config_deinit(struct server_config *c);
 /* Unknown keys and bad values: STATUS_INVALID naming file:line:column and the nearest known key. */

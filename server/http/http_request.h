@@ -1,0 +1,82 @@
+/*
+ * http_request.h - one request on its way: what the handlers of this folder share.
+ *
+ * A handler either replies at once or starts a job (http_job_start) and replies when it is done. The connection can't go away
+ * in between: evhttp does not read it while a request is unanswered.
+ */
+#ifndef DRIFTLINE_HTTP_REQUEST_H
+#define DRIFTLINE_HTTP_REQUEST_H
+
+#include <event2/buffer.h>
+#include <event2/bufferevent.h>
+#include <event2/http.h>
+#include <event2/keyvalq_struct.h>
+
+#include "engine/base/memory.h"
+#include "server/http/http.h"
+
+struct http {
+    struct http_options options;
+    struct evhttp *server;
+    struct evhttp_bound_socket *socket;
+    uint16_t port;
+    struct http_job *jobs; /* under way */
+    uint32_t requests;     /* their number */
+    bool draining;
+    int64_t started_ns;
+};
+
+struct request {
+    struct http *http;
+    struct evhttp_request *event;
+    struct evkeyvalq parameters; /* of the query string */
+    struct principal principal;
+    const char *rest; /* what follows the route's path */
+};
+
+/* A parameter's value or NULL. */
+const char *request_parameter(const struct request *r, const char *name);
+/* Present and neither "false" nor "0". */
+bool request_flag(const struct request *r, const char *name);
+/* The whole body; valid while the request is. */
+struct slice request_body(const struct request *r);
+/* The project asked for (?project=, else the key's own, else "default") as its number; replies with the error itself. */
+bool request_project(struct request *r, uint32_t *ret_project);
+
+void reply_json(struct evhttp_request *event, int code, const struct buffer *body);
+void reply_text(struct evhttp_request *event, int code, const char *content_type, const struct buffer *body);
+/* {"error":{"status","message","position","caret"}} with the code that fits; statement: for the caret, may be empty. */
+void reply_error(struct evhttp_request *event, const struct error *error, struct slice statement);
+
+/* Work for a pool. The struct is embedded first in the handler's own; run() on a worker, reply() on the loop (it sends the answer), then free()
+ * through destroy. cancel becomes true when the client leaves or the server drains. */
+struct http_job {
+    struct net_job job;
+    struct http *http;
+    struct evhttp_request *event;
+    struct event *closed;
+    struct http_job *next;
+    struct http_job *previous;
+    atomic_bool cancel;
+    enum status status;
+    struct error error;
+    struct buffer body;
+    const char *content_type;
+    void (*run)(struct http_job *job);
+    void (*destroy)(struct http_job *job);
+    struct slice statement; /* for the caret of an error */
+};
+/* Takes the job over. */
+void http_job_start(struct request *r, struct net_pool *pool, struct http_job *job);
+
+/* Tells all jobs to stop. */
+void http_jobs_cancel(struct http *h);
+/* RFC 4648; returns the bytes written, 0 when it is not base64 or too long. */
+size_t base64_decode(struct slice text, uint8_t *to, size_t size_max);
+
+typedef void route_handler(struct request *r);
+#define ROUTE(method, path, scope, handler, summary) route_handler handler;
+#include "server/http/routes.def"
+#undef ROUTE
+
+#endif
