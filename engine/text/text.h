@@ -32,29 +32,42 @@ void text_store_destroy(struct text_store *t);
 MUST_CHECK enum status text_pack_open(struct text_store *t, uint64_t number, struct text_pack_meta *ret_meta, struct error *reterr);
 /* Forgets a pack once no reader uses it, then deletes the file. The manifest no longer names it. */
 void text_pack_remove(struct text_store *t, uint64_t number);
+/*
+ * Before messages are dropped (a pack removed by retention, a merge with keep()): from now on (leaving true) the pack's messages still read,
+ * but text_has and text_add treat them as not stored, so a message that is sent again meanwhile is stored again and not lost with the
+ * pack. Order: text_pack_leave, wait for the commits under way, find out what is still referred to, then drop. text_merge with keep()
+ * does it by itself for its inputs (and takes it back when it fails); calling it earlier closes the gap before keep() is computed.
+ */
+void text_pack_leave(struct text_store *t, uint64_t number, bool leaving);
 
 /* Adds a message (copies the body). False when it was there: then the stored bytes are compared, and a body that differs under the
- * same address is STATUS_INVALID. Writer thread. */
+ * same address is STATUS_INVALID, as is an address that is not the hash of the body. Writer thread. */
 MUST_CHECK enum status text_add(struct text_store *t, const struct message *m, uint64_t seq, int64_t now_ns, bool *ret_added,
                                 struct error *reterr);
+/* The same with a hint which messages belong together (a hash of the session or trace; 0: none). Seals and merges put the messages of a
+ * group side by side: better compression, and a conversation reads few blocks. */
+MUST_CHECK enum status text_add_grouped(struct text_store *t, const struct message *m, uint64_t group, uint64_t seq, int64_t now_ns,
+                                        bool *ret_added, struct error *reterr);
 bool text_has(struct text_store *t, struct id128 address);
 /* Appends the body to `to`. STATUS_NOT_FOUND when it is not stored (never was, or retention removed it). */
 MUST_CHECK enum status text_get(struct text_store *t, struct id128 address, struct buffer *to, struct error *reterr);
 
-/* Writes all messages in memory that came with seq <= seq_max to a new pack, in order of arrival. The pack is durable on return but
+/* Writes all messages in memory that came with seq <= seq_max to a new pack, group by group, in order of arrival. The pack is durable on return but
  * only text_seal_commit (after the manifest names it) lets go of the memory. STATUS_END: nothing to write. */
 MUST_CHECK enum status text_seal(struct text_store *t, uint64_t number, uint64_t seq_max, struct text_pack_meta *ret_meta,
                                  struct error *reterr);
 void text_seal_commit(struct text_store *t, uint64_t number);
 void text_seal_abort(struct text_store *t, uint64_t number);
 /* Merges packs into one new pack (better compression, higher level), keeping only messages keep() wants (NULL: all). The new pack must then be
- * opened with text_pack_open and the old ones removed, after the manifest says so. */
+ * opened with text_pack_open and the old ones removed, after the manifest says so. STATUS_END: nothing was kept and nothing written.
+ * A damaged block fails the merge: the inputs stay as they are. */
 MUST_CHECK enum status text_merge(struct text_store *t, const uint64_t *numbers, uint32_t count, uint64_t new_number,
                                   bool (*keep)(void *context, struct id128 address), void *context,
                                   struct text_pack_meta *ret_meta, struct error *reterr);
 /* Messages in memory: oldest seq (0: none), bytes. */
 uint64_t text_memory_bytes(struct text_store *t);
 uint64_t text_memory_seq_min(struct text_store *t);
+/* messages and bytes (of bodies) in packs and memory; stored_bytes: pack files. */
 struct text_totals {
     uint64_t messages, bytes, stored_bytes, packs;
 };
