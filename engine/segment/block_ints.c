@@ -73,11 +73,15 @@ static int64_t line_at(const struct line *l, int64_t time)
     return (int64_t)((uint64_t)l->base + (uint64_t)(product >> 64));
 }
 
-static struct line line_through(const struct block_writer *w, const int64_t *values)
+/* Through the earliest and the latest trace start of the block. */
+static struct line line_through(const struct block_writer *w, const struct mask *starts,
+                                const int64_t *values)
 {
     uint32_t first = 0;
     uint32_t last = 0;
     for (uint32_t row = 1; row < w->rows; row++) {
+        if (!mask_get(starts, row))
+            continue;
         first = w->time[row] < w->time[first] ? row : first;
         last = w->time[row] > w->time[last] ? row : last;
     }
@@ -105,7 +109,7 @@ static enum encoding anchor_block_put(const struct block_writer *w, const int64_
     enum encoding encoding = ENCODING_ANCHOR;
     struct line line = {0};
     if (w->time != NULL) {
-        line = line_through(w, values);
+        line = line_through(w, &starts, values);
         for (uint32_t row = 0, i = 0; row < w->rows; row++) {
             if (mask_get(&starts, row))
                 off_line[i++] =

@@ -222,8 +222,9 @@ static struct head head_read(struct cursor *c, uint32_t count)
     return h;
 }
 
-HOT_LOOP static void scale64(const uint64_t *restrict x, uint32_t count, uint64_t base,
-                             uint64_t factor, int64_t *restrict to)
+/* x and to may be the same array. */
+HOT_LOOP static void scale64(const uint64_t *x, uint32_t count, uint64_t base, uint64_t factor,
+                             int64_t *to)
 {
     if (factor == 1) {
         for (uint32_t i = 0; i < count; i++)
@@ -318,10 +319,15 @@ static void packed_get64(struct cursor *c, const struct head *h, uint32_t count,
     patches_apply(&p, h, to);
 }
 
-/* The bins as the decoder wants them: what to add and how many bits to read. */
+struct bin {
+    uint64_t start;
+    uint64_t mask; /* of an offset */
+    uint64_t width;
+    uint64_t unused; /* 32 bytes: indexed by a shift */
+};
+
 struct bin_table {
-    uint64_t add[BINS_MAX];
-    uint32_t width[BINS_MAX];
+    struct bin bins[BINS_MAX];
     uint32_t count;
 };
 
@@ -336,12 +342,64 @@ static struct bin_table bin_table_read(struct cursor *c, const struct head *h)
     uint64_t start = 0;
     for (uint32_t i = 0; i < t.count && !c->failed; i++) {
         start += cursor_varint(c);
-        t.add[i] = h->base + h->factor * start;
-        t.width[i] = cursor_u8(c);
-        if (t.width[i] > BINS_OFFSET_BITS)
+        unsigned width = cursor_u8(c);
+        if (width > BINS_OFFSET_BITS)
             cursor_fail(c);
+        else
+            t.bins[i] = (struct bin){.start = start, .mask = bits_mask(width), .width = width};
     }
     return t;
+}
+
+/* Bits all offsets take; false: an index without a bin. Four sets of counters, so that equal neighbours don't wait for
+ * each other. */
+static bool offsets_measure(const struct bin_table *t, const uint32_t *indexes, uint32_t count,
+                            uint64_t *ret_bits)
+{
+    uint32_t with_index[4][BINS_MAX] = {0};
+    uint64_t bits = 0;
+    uint32_t fours = count / 4 * 4;
+    for (uint32_t i = 0; i < fours; i += 4) {
+        for (uint32_t k = 0; k < 4; k++)
+            with_index[k][indexes[i + k]]++;
+    }
+    for (uint32_t i = fours; i < count; i++)
+        with_index[0][indexes[i]]++;
+    for (uint32_t i = 0; i < BINS_MAX; i++) {
+        uint64_t here =
+            (uint64_t)with_index[0][i] + with_index[1][i] + with_index[2][i] + with_index[3][i];
+        if (i >= t->count && here != 0)
+            return false;
+        bits += here * t->bins[i].width;
+    }
+    *ret_bits = bits;
+    return true;
+}
+
+/* x of each value. The position is the only chain from one value to the next: one addition. */
+static void offsets_get(const struct bin_table *t, const uint32_t *indexes, uint32_t count,
+                        struct slice offsets, uint64_t bits, uint64_t *to)
+{
+    /* From the end, values whose eight bytes would pass the last one are read with care. */
+    uint64_t at = bits;
+    uint32_t rest = count;
+    while (rest > 0 && at / 8 + 8 > offsets.size) {
+        const struct bin *b = &t->bins[indexes[--rest]];
+        at -= b->width;
+        to[rest] = b->start + bits_read(offsets, at, (unsigned)b->width);
+    }
+    at = 0;
+    const uint8_t *restrict from = offsets.data;
+    const struct bin *restrict bins = t->bins;
+    const uint32_t *restrict ix = indexes;
+    uint64_t *restrict out = to;
+    for (uint32_t i = 0; i < rest; i++) {
+        const struct bin *b = bins + ix[i];
+        uint64_t word;
+        memcpy(&word, from + at / 8, sizeof word);
+        out[i] = b->start + (word >> (at % 8) & b->mask);
+        at += b->width;
+    }
 }
 
 static void bins_get64(struct cursor *c, const struct head *h, uint32_t count, int64_t *to)
@@ -351,35 +409,14 @@ static void bins_get64(struct cursor *c, const struct head *h, uint32_t count, i
     if (c->failed)
         return;
     uint32_t *indexes = mem_alloc((size_t)count * sizeof *indexes);
-    pack_get32(packed.data, count, h->width, indexes);
     uint64_t bits = 0;
-    uint32_t highest = 0;
-    for (uint32_t i = 0; i < count; i++) {
-        highest = indexes[i] > highest ? indexes[i] : highest;
-        bits += t.width[indexes[i]];
-    }
-    struct slice offsets = cursor_take(c, (bits + 7) / 8);
-    if (c->failed || highest >= t.count) {
+    pack_get32(packed.data, count, h->width, indexes);
+    if (!offsets_measure(&t, indexes, count, &bits))
         cursor_fail(c);
-        mem_free(indexes);
-        return;
-    }
-    uint64_t at = 0;
-    uint32_t i = 0;
-    /* Eight bytes can be read from every byte position up to here. */
-    uint64_t bits_safe = offsets.size >= 8 ? (offsets.size - 8) * 8 : 0;
-    for (; i < count && at < bits_safe; i++) {
-        uint32_t bin = indexes[i];
-        uint64_t word;
-        memcpy(&word, offsets.data + at / 8, 8);
-        uint64_t offset = word >> (at % 8) & ((1ull << t.width[bin]) - 1);
-        to[i] = (int64_t)(t.add[bin] + h->factor * offset);
-        at += t.width[bin];
-    }
-    for (; i < count; i++) {
-        uint32_t bin = indexes[i];
-        to[i] = (int64_t)(t.add[bin] + h->factor * bits_read(offsets, at, t.width[bin]));
-        at += t.width[bin];
+    struct slice offsets = cursor_take(c, (bits + 7) / 8);
+    if (!c->failed) {
+        offsets_get(&t, indexes, count, offsets, bits, (uint64_t *)to);
+        scale64((uint64_t *)to, count, h->base, h->factor, to);
     }
     mem_free(indexes);
 }

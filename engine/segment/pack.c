@@ -99,25 +99,33 @@ void pack_put(const uint64_t *values, uint32_t count, unsigned width, struct buf
     bit_writer_end(&w);
 }
 
+/* One lane group: a single register with AVX2, two without. */
+typedef uint32_t lanes32 __attribute__((vector_size(LANES32 * 4), aligned(4), may_alias));
+typedef uint64_t lanes64 __attribute__((vector_size(LANES64 * 8), aligned(8), may_alias));
+
 HOT_LOOP static void vectors_get32(const uint8_t *from, uint32_t vectors, unsigned width,
                                    uint32_t *restrict to)
 {
     uint32_t mask = (uint32_t)bits_mask(width);
     for (uint32_t v = 0; v < vectors; v++, from += (size_t)width * 32, to += PACK_VECTOR) {
+        const uint8_t *word = from;
+        unsigned shift = 0;
+        lanes32 low;
+        memcpy(&low, word, sizeof low);
         for (unsigned k = 0; k < 32; k++) {
-            unsigned shift = k * width % 32;
-            uint32_t low[LANES32];
-            memcpy(low, from + (size_t)(k * width / 32) * sizeof low, sizeof low);
-            uint32_t *restrict out = to + (size_t)k * LANES32;
-            if (shift + width > 32) {
-                uint32_t high[LANES32];
-                memcpy(high, from + (size_t)(k * width / 32 + 1) * sizeof high, sizeof high);
-                for (unsigned lane = 0; lane < LANES32; lane++)
-                    out[lane] = (low[lane] >> shift | high[lane] << (32 - shift)) & mask;
-            } else {
-                for (unsigned lane = 0; lane < LANES32; lane++)
-                    out[lane] = low[lane] >> shift & mask;
+            lanes32 out = low >> shift;
+            shift += width;
+            if (shift >= 32) {
+                shift -= 32;
+                word += sizeof low;
+                /* The next group; after the last value there is none and nothing is missing. */
+                if (k < 31)
+                    memcpy(&low, word, sizeof low);
+                if (shift > 0)
+                    out |= low << (width - shift);
             }
+            out &= mask;
+            memcpy(to + (size_t)k * LANES32, &out, sizeof out);
         }
     }
 }
@@ -127,20 +135,23 @@ HOT_LOOP static void vectors_get64(const uint8_t *from, uint32_t vectors, unsign
 {
     uint64_t mask = bits_mask(width);
     for (uint32_t v = 0; v < vectors; v++, from += (size_t)width * 32, to += PACK_VECTOR) {
+        const uint8_t *word = from;
+        unsigned shift = 0;
+        lanes64 low;
+        memcpy(&low, word, sizeof low);
         for (unsigned k = 0; k < 64; k++) {
-            unsigned shift = k * width % 64;
-            uint64_t low[LANES64];
-            memcpy(low, from + (size_t)(k * width / 64) * sizeof low, sizeof low);
-            uint64_t *restrict out = to + (size_t)k * LANES64;
-            if (shift + width > 64) {
-                uint64_t high[LANES64];
-                memcpy(high, from + (size_t)(k * width / 64 + 1) * sizeof high, sizeof high);
-                for (unsigned lane = 0; lane < LANES64; lane++)
-                    out[lane] = (low[lane] >> shift | high[lane] << (64 - shift)) & mask;
-            } else {
-                for (unsigned lane = 0; lane < LANES64; lane++)
-                    out[lane] = low[lane] >> shift & mask;
+            lanes64 out = low >> shift;
+            shift += width;
+            if (shift >= 64) {
+                shift -= 64;
+                word += sizeof low;
+                if (k < 63)
+                    memcpy(&low, word, sizeof low);
+                if (shift > 0)
+                    out |= low << (width - shift);
             }
+            out &= mask;
+            memcpy(to + (size_t)k * LANES64, &out, sizeof out);
         }
     }
 }

@@ -13,7 +13,7 @@
 #include "engine/segment/segment_write.h"
 
 #define MAP_VALUES_MAX  4096u /* columns with more values are neither maps nor sources of maps */
-#define MAP_BYTES_MIN   96u   /* smaller blocks are left alone */
+#define MAP_BYTES_MIN   64u   /* smaller blocks are left alone */
 #define STR_COLUMNS_MAX 64u
 #define POSTINGS_WORDS_MAX                                                                         \
     (1u << 20) /* code x block bits while building; more is not worth an index */

@@ -173,6 +173,80 @@ static inline void rows_random(struct builder *b, struct rng *rng, uint32_t rows
     }
 }
 
+/* Spans as services send them: traces of a few steps, columns that follow from others, skewed numbers. */
+static inline void rows_lifelike(struct builder *b, struct rng *rng, uint32_t rows, int64_t time_ns)
+{
+    static const char *const kinds[] = {"agent", "llm", "tool", "retrieval"};
+    static const char *const models[] = {"gpt-4o", "claude-sonnet-4", "llama-3.3-70b"};
+    struct id128 trace = {{0}};
+    uint64_t root = 0;
+    uint64_t step = 0;
+    uint64_t prompt = 0;
+    uint64_t user = 0;
+    const struct column *score = NULL;
+    char text[96];
+    MUST(schema_add_score(b->schema, slice_text("score.groundedness"), &score, NULL));
+    for (uint32_t row = 0; row < rows; row++) {
+        bool first = row == 0 || rng_below(rng, 3) == 0;
+        uint64_t span = rng_u64(rng);
+        builder_row(b);
+        if (first) {
+            uint64_t id[2] = {rng_u64(rng), rng_u64(rng)};
+            memcpy(trace.bytes, id, 16);
+            root = span;
+            step = 0;
+            prompt = rng_below(rng, 12);
+            user = rng_below(rng, 40);
+            time_ns += 8000000 + (int64_t)rng_below(rng, 1000) * 1000;
+        } else {
+            step++;
+            builder_id64(b, SPANS_parent_id, rng_below(rng, 40) == 0 ? hash_mix(row) : root);
+        }
+        uint64_t kind = first ? 0 : 1 + step % 3;
+        builder_i64(b, SPANS_time, time_ns + (int64_t)(step * rng_below(rng, 900000)) * 1000);
+        builder_id128(b, SPANS_trace_id, trace);
+        builder_id64(b, SPANS_span_id, span);
+        builder_i64(b, SPANS_seq, 5000 + row);
+        if (first)
+            builder_i64(b, SPANS_turn, 1 + (int64_t)rng_below(rng, 3));
+#define SET_TEXT(column, ...)                                                                      \
+    builder_str(b, column, slice_of(text, (size_t)snprintf(text, sizeof text, __VA_ARGS__)))
+        if (user != 39) {
+            SET_TEXT(SPANS_session, "ses_%llu", (unsigned long long)user);
+            SET_TEXT(SPANS_user_id, "usr, \"%llu\"", (unsigned long long)(user % 7));
+        }
+        SET_TEXT(SPANS_kind, "%s", kinds[kind]);
+        SET_TEXT(SPANS_prompt_name, "prompt-%02llu", (unsigned long long)prompt);
+        SET_TEXT(SPANS_service, "svc-%llu", (unsigned long long)(prompt % 6));
+        SET_TEXT(SPANS_name, "%s.run-%llu", kinds[kind],
+                 (unsigned long long)(kind == 0 ? prompt : 0));
+        SET_TEXT(SPANS_environment, "prod");
+        SET_TEXT(SPANS_error_class, "%s", rng_below(rng, 40) == 0 ? "timeout" : "none");
+        SET_TEXT(SPANS_attributes, "{\"region\":\"eu-%llu\",\"n\":%u}",
+                 (unsigned long long)(prompt % 3), row);
+        builder_i64(b, SPANS_latency_ms,
+                    (int64_t)(rng_below(rng, 900) << rng_below(rng, 24)) * 1000);
+        if (kind == 1) {
+            SET_TEXT(SPANS_model, "%s", models[rng_below(rng, 3)]);
+            builder_i64(b, SPANS_tokens_in, (int64_t)rng_below(rng, 4000));
+            builder_i64(b, SPANS_cost_usd,
+                        (int64_t)(rng_below(rng, 500) << rng_below(rng, 16)) * 50);
+            builder_f64(b, SPANS_temperature, prompt % 2 == 0 ? 0.2 : 0.7);
+            if (rng_below(rng, 3) == 0)
+                builder_f64(b, score->id, (double)rng_below(rng, 10000) / 10000);
+            struct id128 refs[4];
+            for (uint32_t i = 0; i < 4; i++) {
+                uint64_t id[2] = {hash_mix(user + 1), i};
+                memcpy(refs[i].bytes, id, 16);
+            }
+            builder_str(b, SPANS_input, slice_of(refs, (step % 4) * 16));
+        } else {
+            builder_i64(b, SPANS_tokens_in, 0);
+        }
+    }
+#undef SET_TEXT
+}
+
 /* The batch in clustered order; memory from the arena. */
 static inline struct batch clustered(const struct batch *b, struct arena *arena)
 {
