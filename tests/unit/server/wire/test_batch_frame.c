@@ -619,3 +619,44 @@ Test(messages_frame, carries_bodies_and_refuses_truncations)
     buffer_deinit(&out);
     arena_deinit(&arena);
 }
+
+/* The example of FORMAT.md 9.9, byte for byte. */
+Test(batch_frame, reads_the_example_of_the_format)
+{
+    static const char example[] = "0100000000000000"
+                                  "020000000000000000000000"
+                                  "00000000"
+                                  "0100020000000000"
+                                  "0000100001000000"
+                                  "0100000006000000"
+                                  "0600000000000000"
+                                  "6770742d346f0000"
+                                  "0100000001000000"
+                                  "0800000000000000"
+                                  "00002a36fe9c9717"
+                                  "0005000000000000"
+                                  "1000020000000000"
+                                  "0000000000000000"
+                                  "0100000000000000";
+    struct rig r;
+    _Alignas(8) uint8_t bytes[(sizeof example - 1) / 2];
+    rig_init(&r);
+    cr_assert(hex_decode(slice_text(example), bytes, sizeof bytes));
+    struct frame frame = {.type = WIRE_BATCH, .payload = slice_of(bytes, sizeof bytes)};
+    cr_assert(rig_read(&r, &frame) == STATUS_OK, "%s", r.error.text);
+    const struct batch *spans = &r.decoded.tables[TABLE_SPANS];
+    cr_assert(r.decoded.batch_seq == 1 && spans->rows == 2);
+    cr_assert_eq(batch_vector(spans, SPANS_time)->i64[1], 1700000000000000005);
+    cr_assert(slice_is(vector_bytes(batch_vector(spans, SPANS_model), 1), "gpt-4o"));
+
+    /* And the writer makes the same bytes of it. */
+    for (int i = 0; i < 2; i++) {
+        builder_row(&r.spans);
+        builder_i64(&r.spans, SPANS_time, 1700000000000000000 + (i == 0 ? 0 : 5));
+        builder_str(&r.spans, SPANS_model, slice_text("gpt-4o"));
+    }
+    struct batch batch = builder_batch(&r.spans);
+    cr_assert_eq(rig_write(&r, &(struct wire_input){.spans = &batch}, 1, 0), STATUS_OK);
+    cr_assert(slice_equal(rig_frame(&r).payload, frame.payload));
+    rig_deinit(&r);
+}
