@@ -173,8 +173,9 @@ static inline void rows_random(struct builder *b, struct rng *rng, uint32_t rows
     }
 }
 
-/* Spans as services send them: traces of a few steps, columns that follow from others, skewed numbers. */
-static inline void rows_lifelike(struct builder *b, struct rng *rng, uint32_t rows, int64_t time_ns)
+/* Spans as services send them: traces of a few steps, columns that follow from others, skewed numbers. narrow: the identity columns only. */
+static inline void rows_lifelike(struct builder *b, struct rng *rng, uint32_t rows, int64_t time_ns,
+                                 bool narrow)
 {
     static const char *const kinds[] = {"agent", "llm", "tool", "retrieval"};
     static const char *const models[] = {"gpt-4o", "claude-sonnet-4", "llama-3.3-70b"};
@@ -207,6 +208,8 @@ static inline void rows_lifelike(struct builder *b, struct rng *rng, uint32_t ro
         builder_id128(b, SPANS_trace_id, trace);
         builder_id64(b, SPANS_span_id, span);
         builder_i64(b, SPANS_seq, 5000 + row);
+        if (narrow)
+            continue;
         if (first)
             builder_i64(b, SPANS_turn, 1 + (int64_t)rng_below(rng, 3));
 #define SET_TEXT(column, ...)                                                                      \
@@ -222,11 +225,11 @@ static inline void rows_lifelike(struct builder *b, struct rng *rng, uint32_t ro
                  (unsigned long long)(kind == 0 ? prompt : 0));
         SET_TEXT(SPANS_environment, "prod");
         SET_TEXT(SPANS_error_class, "%s", rng_below(rng, 40) == 0 ? "timeout" : "none");
-        SET_TEXT(SPANS_attributes, "{\"region\":\"eu-%llu\",\"n\":%u}",
-                 (unsigned long long)(prompt % 3), row);
         builder_i64(b, SPANS_latency_ms,
                     (int64_t)(rng_below(rng, 900) << rng_below(rng, 24)) * 1000);
         if (kind == 1) {
+            SET_TEXT(SPANS_attributes, "{\"region\":\"eu-%llu\",\"n\":%u}",
+                     (unsigned long long)(prompt % 3), row);
             SET_TEXT(SPANS_model, "%s", models[rng_below(rng, 3)]);
             builder_i64(b, SPANS_tokens_in, (int64_t)rng_below(rng, 4000));
             builder_i64(b, SPANS_cost_usd,

@@ -14,6 +14,7 @@
 
 enum rows {
     ROWS_LIFELIKE,
+    ROWS_NARROW,
     ROWS_STYLED
 };
 
@@ -25,6 +26,7 @@ static const struct golden {
     uint64_t seed;
 } goldens[] = {
     {"spans_lifelike", TABLE_SPANS, ROWS_LIFELIKE, 270, 11},
+    {"spans_narrow", TABLE_SPANS, ROWS_NARROW, 500, 17},
     {"spans_styled", TABLE_SPANS, ROWS_STYLED, 18, 12},
     {"spans_one", TABLE_SPANS, ROWS_LIFELIKE, 1, 13},
     {"scores", TABLE_SCORES, ROWS_STYLED, 150, 14},
@@ -80,10 +82,10 @@ static struct buffer golden_write(const struct golden *g)
         builder_init(&builders[i], g->table, &schema);
         uint32_t rows = i == 0 ? g->count - (count - 1) * (g->count / 3) : g->count / 3;
         int64_t time_ns = 1763856000000000000 + i * NS_PER_HOUR;
-        if (g->rows == ROWS_LIFELIKE)
-            rows_lifelike(&builders[i], &rng, rows, time_ns);
-        else
+        if (g->rows == ROWS_STYLED)
             rows_random(&builders[i], &rng, rows, time_ns);
+        else
+            rows_lifelike(&builders[i], &rng, rows, time_ns, g->rows == ROWS_NARROW);
         struct batch b = builder_batch(&builders[i]);
         groups[i] = clustered(&b, &arena);
     }
