@@ -1,0 +1,39 @@
+/*
+ * messages.h - the messages a batch refers to, each once, and the lists of references to them.
+ */
+#ifndef DRIFTLINE_TOOLS_MESSAGES_H
+#define DRIFTLINE_TOOLS_MESSAGES_H
+
+#include "engine/base/limits.h"
+#include "engine/span/batch.h"
+
+/* Zero is empty. */
+struct message_set {
+    struct arena arena; /* bodies */
+    struct message *messages;
+    size_t capacity;
+    uint32_t count;
+    uint32_t *table; /* open addressing: index + 1, 0 = free */
+    uint32_t table_slots;
+    size_t bytes;        /* of the bodies */
+    uint64_t generation; /* counts resets */
+    struct buffer text;
+};
+
+void message_set_init(struct message_set *set);
+void message_set_deinit(struct message_set *set);
+void message_set_reset(struct message_set *set);
+/* The address of a body, which is copied when it is new. */
+struct id128 message_set_add(struct message_set *set, struct slice body);
+/* The same for a message whose address is known. */
+void message_set_add_message(struct message_set *set, const struct message *message);
+/*
+ * Adds the messages of a cell and appends their addresses to refs: a JSON array of messages, one message object, or
+ * (plain text or a JSON string, is_json false or true) the content of one message of that role. Bodies are written as
+ * JSON.stringify would. STATUS_INVALID says what is wrong.
+ */
+MUST_CHECK enum status message_set_cell(struct message_set *set, struct slice text, bool is_json,
+                                        const char *role, struct buffer *refs,
+                                        struct error *reterr);
+
+#endif
