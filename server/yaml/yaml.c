@@ -172,6 +172,22 @@ void yaml_place(struct fy_node *node, int *ret_line, int *ret_column)
     }
 }
 
+bool yaml_place_within(struct fy_node *node, size_t offset, int *ret_line, int *ret_column)
+{
+    yaml_place(node, ret_line, ret_column);
+    struct fy_token *token = yaml_kind(node) == YAML_SCALAR && node != NULL ? fy_node_get_scalar_token(node) : NULL;
+    const struct fy_mark *start = token == NULL ? NULL : fy_token_start_mark(token);
+    const struct fy_mark *end = token == NULL ? NULL : fy_token_end_mark(token);
+    struct slice text = yaml_text(node);
+    /* Only where every byte of the text is one byte of one line of the file. */
+    if (start == NULL || end == NULL || start->line != end->line || end->input_pos < start->input_pos)
+        return false;
+    if (end->input_pos - start->input_pos != text.size || offset > text.size)
+        return false;
+    *ret_column += (int)offset;
+    return true;
+}
+
 enum status yaml_error(struct yaml *y, struct fy_node *node, struct error *reterr,
                        const char *format, ...)
 {

@@ -44,5 +44,8 @@ struct fy_node *yaml_find(struct fy_node *mapping, const char *key);
 enum status yaml_error(struct yaml *y, struct fy_node *node, struct error *reterr, const char *format, ...) PRINTF_LIKE(4, 5);
 /* "line:column" of a node, from 1. */
 void yaml_place(struct fy_node *node, int *ret_line, int *ret_column);
+/* The place of the offset-th byte of a scalar's text. False: it can't be told (quotes with escapes, folded text);
+ * then it is the node's place. */
+bool yaml_place_within(struct fy_node *node, size_t offset, int *ret_line, int *ret_column);
 
 #endif
