@@ -43,7 +43,7 @@ struct sim_io {
     struct sim_disk disk;
     struct rng rng;
     uint64_t operations;
-    uint64_t power_cycles; /* files opened in an earlier one are dead */
+    uint64_t lives; /* of the process: files opened in an earlier one are dead */
     enum io_sim_fault fault;
     uint64_t fault_at;
     enum sim_kind fault_kind; /* FAIL_ALWAYS: known once it struck */
@@ -59,7 +59,7 @@ struct sim_file {
     struct io_file base;
     struct sim_io *sim;
     struct sim_inode *inode;
-    uint64_t power_cycle;
+    uint64_t life;
     int flags;
     char path[IO_PATH_BYTES_MAX];
 };
@@ -141,8 +141,9 @@ static enum status power_check(const struct sim_io *sim, const char *path, struc
 
 static enum status file_check(const struct sim_file *file, struct error *reterr)
 {
-    if (file->power_cycle != file->sim->power_cycles)
-        return error_set(reterr, STATUS_IO, "%s: opened before the power went", file->path);
+    if (file->life != file->sim->lives)
+        return error_set(reterr, STATUS_IO, "%s: opened in an earlier life of the process",
+                         file->path);
     return power_check(file->sim, file->path, reterr);
 }
 
@@ -198,7 +199,7 @@ static enum status sim_op_open(struct io *io, const char *path, int flags, struc
     file->base.ops = io->ops;
     file->sim = sim;
     file->inode = inode;
-    file->power_cycle = sim->power_cycles;
+    file->life = sim->lives;
     file->flags = flags;
     (void)snprintf(file->path, sizeof file->path, "%s", path);
     inode->open_count++;
@@ -209,7 +210,7 @@ static enum status sim_op_open(struct io *io, const char *path, int flags, struc
 static void sim_op_close(struct io_file *base)
 {
     struct sim_file *file = file_of(base);
-    if (file->power_cycle == file->sim->power_cycles)
+    if (file->life == file->sim->lives)
         file->inode->open_count--;
     mem_free(file);
 }
@@ -634,16 +635,29 @@ bool io_sim_crashed(const struct io *io)
     return ((const struct sim_io *)(const void *)io)->crashed;
 }
 
+static void process_end(struct sim_io *sim)
+{
+    sim->lives++;
+    sim->crashed = false;
+    sim->fault = IO_SIM_NONE;
+    sim->fault_armed = false;
+    locks_clear(sim);
+}
+
 void io_sim_crash(struct io *io, uint64_t seed)
 {
     struct sim_io *sim = sim_of(io);
     rng_init(&sim->rng, seed);
     sim_disk_crash(&sim->disk, &sim->rng);
-    sim->power_cycles++;
-    sim->crashed = false;
-    sim->fault = IO_SIM_NONE;
-    sim->fault_armed = false;
-    locks_clear(sim);
+    process_end(sim);
+}
+
+void io_sim_kill(struct io *io)
+{
+    struct sim_io *sim = sim_of(io);
+    for (struct sim_inode *n = sim->disk.inodes; n != NULL; n = n->next)
+        n->open_count = 0;
+    process_end(sim);
 }
 
 struct slice io_sim_peek(struct io *io, const char *path)

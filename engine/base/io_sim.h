@@ -33,6 +33,9 @@ bool io_sim_crashed(const struct io *io);
 /* Power loss and reboot: what is left is a legal outcome for the seed. Open files become invalid and
  * must only be closed; queues and maps must be gone. Faults are cleared. */
 void io_sim_crash(struct io *io, uint64_t seed);
+/* The process dies and starts again while the machine stays up: nothing is lost, but open files become
+ * invalid as above. Faults are cleared. */
+void io_sim_kill(struct io *io);
 /* Direct access for flips: the current bytes of a file, or the empty slice. */
 struct slice io_sim_peek(struct io *io, const char *path);
 void io_sim_poke(struct io *io, const char *path, uint64_t offset, uint8_t value);

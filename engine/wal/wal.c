@@ -22,7 +22,7 @@
 #include "engine/wal/wal_files.h"
 #include "engine/wal/wal_replay.h"
 
-#define FILE_BYTES_DEFAULT    ((uint64_t)64 << 20)
+#define FILE_BYTES_DEFAULT    ((uint64_t)16 << 20)
 #define FILE_BYTES_MAX        ((uint64_t)16 << 30)
 #define PENDING_BYTES_DEFAULT ((uint64_t)256 << 20)
 #define FAILURES_MAX          3u
@@ -142,7 +142,7 @@ static enum status last_commit_repeat(struct wal *w, struct io *io, const struct
     struct wal_frame frame;
     struct slice behind;
     enum status s =
-        wal_reader_open(io, log->last_number, false, w->options.defect_skip_checksum, &r, reterr);
+        wal_reader_open(io, log->last_number, w->options.defect_skip_checksum, &r, reterr);
     if (s < 0)
         return s;
     s = wal_reader_frame(&r, log->last_offset, &frame, &behind, reterr);
@@ -178,7 +178,7 @@ wal_open(struct io *io, const struct wal_options *options, uint64_t from_seq, ui
         return s;
     struct wal_replay replay = {.io = io,
                                 .from_seq = from_seq == 0 ? 1 : from_seq,
-                                .sync = true,
+                                .sync_names = true,
                                 .trust = resolved.defect_skip_checksum,
                                 .each = record_recover,
                                 .context = &count};

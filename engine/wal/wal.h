@@ -22,7 +22,7 @@
 struct wal;
 
 struct wal_options {
-    uint64_t file_bytes;    /* 0: 64 MiB */
+    uint64_t file_bytes;    /* 0: 16 MiB; what replay reads at most beyond the records themselves */
     uint64_t pending_bytes_max; /* 0: 256 MiB; wal_append gives STATUS_BUSY beyond it */
     bool defect_ack_before_sync; /* planted defect for tests: records count as durable when submitted */
     bool defect_skip_checksum;   /* planted defect for tests: replay believes what it reads */

@@ -9,7 +9,7 @@
 /* One commit under load. Larger writes gain nothing measurable and cost latency: see bench_wal.c. */
 #define WAL_CHUNK_BYTES_MAX ((size_t)2 << 20)
 #define WAL_CHUNKS_FIXED    2u
-#define WAL_CHUNKS_KEPT     6u
+#define WAL_CHUNKS_KEPT     10u
 
 struct wal_chunk {
     struct wal_chunk *next;

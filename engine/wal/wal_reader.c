@@ -38,12 +38,10 @@ bool wal_name_parse(const char *name, uint64_t *ret_number)
     return true;
 }
 
-static enum status reader_begin(struct wal_reader *r, bool sync, struct error *reterr)
+static enum status reader_begin(struct wal_reader *r, struct error *reterr)
 {
-    enum status s;
-    if (sync && (s = io_sync(r->file, reterr)) < 0)
-        return s;
-    if ((s = io_size(r->file, &r->size, reterr)) < 0)
+    enum status s = io_size(r->file, &r->size, reterr);
+    if (s < 0)
         return s;
     struct wal_frame first;
     struct slice behind;
@@ -55,15 +53,14 @@ static enum status reader_begin(struct wal_reader *r, bool sync, struct error *r
     return STATUS_OK;
 }
 
-enum status wal_reader_open(struct io *io, uint64_t number, bool sync, bool trust,
-                            struct wal_reader *r, struct error *reterr)
+enum status wal_reader_open(struct io *io, uint64_t number, bool trust, struct wal_reader *r,
+                            struct error *reterr)
 {
     *r = (struct wal_reader){.number = number, .trust = trust};
     wal_path(number, r->path);
-    int flags = IO_READ | IO_DIRECT | (sync ? IO_WRITE : 0);
-    enum status s = io_open(io, r->path, flags, &r->file, reterr);
+    enum status s = io_open(io, r->path, IO_READ | IO_DIRECT, &r->file, reterr);
     if (s == STATUS_OK)
-        s = reader_begin(r, sync, reterr);
+        s = reader_begin(r, reterr);
     if (s < 0)
         wal_reader_close(r);
     return s;

@@ -28,8 +28,8 @@ void wal_path(uint64_t number, char to[WAL_PATH_BYTES]);
 /* True for the exact form of wal_path's last part. */
 bool wal_name_parse(const char *name, uint64_t *ret_number);
 
-/* Opens the file and looks at its first frame. sync: makes what is read durable first. */
-MUST_CHECK enum status wal_reader_open(struct io *io, uint64_t number, bool sync, bool trust,
+/* Opens the file and looks at its first frame. */
+MUST_CHECK enum status wal_reader_open(struct io *io, uint64_t number, bool trust,
                                        struct wal_reader *r, struct error *reterr);
 /* Accepts a zeroed reader. */
 void wal_reader_close(struct wal_reader *r);

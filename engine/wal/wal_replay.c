@@ -49,7 +49,7 @@ static enum status files_list(const struct wal_replay *replay, struct wal_log *l
                               struct error *reterr)
 {
     enum status s;
-    if (replay->sync && (s = io_sync_dir(replay->io, "wal", reterr)) < 0)
+    if (replay->sync_names && (s = io_sync_dir(replay->io, "wal", reterr)) < 0)
         return s;
     if ((s = io_list(replay->io, "wal", file_found, log, reterr)) < 0)
         return s;
@@ -66,8 +66,7 @@ static enum status files_look(const struct wal_replay *replay, struct wal_log *l
     for (size_t i = 0; i < log->count; i++) {
         struct wal_log_file *file = &log->files[i];
         struct wal_reader r;
-        enum status s =
-            wal_reader_open(replay->io, file->number, replay->sync, replay->trust, &r, reterr);
+        enum status s = wal_reader_open(replay->io, file->number, replay->trust, &r, reterr);
         if (s < 0)
             return s;
         file->size = r.size;
@@ -256,7 +255,7 @@ static enum status unbegun_check(const struct wal_replay *replay, struct wal_log
                                  const struct wal_log_file *file, struct error *reterr)
 {
     struct wal_reader r;
-    enum status s = wal_reader_open(replay->io, file->number, false, replay->trust, &r, reterr);
+    enum status s = wal_reader_open(replay->io, file->number, replay->trust, &r, reterr);
     if (s < 0)
         return s;
     struct wal_frame later;
@@ -280,7 +279,7 @@ static enum status begun_walk(struct walk *w, size_t at, struct error *reterr)
     w->is_last = next == log->count;
     w->bound = w->is_last ? UINT64_MAX : log->files[next].previous_seq;
     enum status s =
-        wal_reader_open(w->replay->io, file->number, false, w->replay->trust, &w->reader, reterr);
+        wal_reader_open(w->replay->io, file->number, w->replay->trust, &w->reader, reterr);
     if (s < 0)
         return s;
     s = file_walk(w, reterr);

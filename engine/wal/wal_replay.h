@@ -29,8 +29,8 @@ struct wal_log {
 struct wal_replay {
     struct io *io;
     uint64_t from_seq;
-    bool sync;  /* make what is read durable first: it will be built upon */
-    bool trust; /* planted defect */
+    bool sync_names; /* the files found will be built upon */
+    bool trust;      /* planted defect */
     enum status (*each)(void *context, const struct wal_record *record, struct error *reterr);
     /* NULL: damage ends the replay with STATUS_CORRUPT. Else it is told and the replay goes on. */
     void (*finding)(void *context, const char *path, uint64_t offset, const char *text);

@@ -297,6 +297,14 @@ static void power_cycle(struct run *r, uint64_t seed)
     io_sim_crash(r->io, seed);
 }
 
+/* The process alone dies: what it wrote is in the machine's caches, synced or not. */
+static void process_cycle(struct run *r)
+{
+    wal_close(r->wal);
+    r->wal = NULL;
+    io_sim_kill(r->io);
+}
+
 /* After a power cut: reopen, check, go on, check again. */
 static void aftermath_check(struct run *r)
 {
@@ -362,7 +370,10 @@ static const char *plan_run(const struct plan *plan, uint64_t *ret_seq)
     io_sim_set_fault(r.io, plan->fault, plan->at);
     script_run(&r);
     for (uint32_t crash = 1; crash < plan->crashes && r.violation == NULL; crash++) {
-        power_cycle(&r, rng_u64(&rng));
+        if (rng_below(&rng, 2) == 0)
+            process_cycle(&r);
+        else
+            power_cycle(&r, rng_u64(&rng));
         enum io_sim_fault kind = (enum io_sim_fault)(IO_SIM_CRASH_BEFORE + rng_below(&rng, 3));
         io_sim_set_fault(r.io, kind, io_sim_operations(r.io) + rng_below(&rng, 60));
         script_run(&r);

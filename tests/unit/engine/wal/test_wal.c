@@ -102,6 +102,27 @@ Test(wal, released_files_are_recycled_and_old_records_never_return)
     on_each_backend(run_recycle);
 }
 
+/* Whatever the release point, the records from it on are there, those at a file's edge included. */
+Test(wal, release_never_takes_the_record_it_names)
+{
+    for (uint64_t keep = 1; keep <= 120; keep++) {
+        struct io *io = io_sim_create(1);
+        struct seen seen;
+        struct wal *w = log_open_ok(io, SMALL_FILE / 4, 0, &seen);
+        for (unsigned i = 0; i < 30; i++)
+            append_durably(w, 4);
+        wal_release(w, keep);
+        append_durably(w, 40);
+        wal_release(w, keep);
+        append_durably(w, 40);
+        wal_close(w);
+        w = log_open_ok(io, SMALL_FILE / 4, keep, &seen);
+        cr_assert(seen.first == keep && seen.last == 200, "%llu", (unsigned long long)keep);
+        wal_close(w);
+        io_destroy(io);
+    }
+}
+
 static void run_busy(struct io *io)
 {
     struct wal_options options = {.file_bytes = SMALL_FILE, .pending_bytes_max = 20000};

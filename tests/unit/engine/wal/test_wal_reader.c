@@ -8,10 +8,12 @@
 
 #define FILES 2u
 
-/* A log of two files with three and two commits; each commit is one block but one, which is three. */
+/* A log of two files with three commits each, of one to four blocks. */
+#define COMMITS  6u
+#define LAST_SEQ 11u
 struct fixture {
     struct io *io;
-    uint64_t commit_last[6]; /* last sequence of commit 1.. */
+    uint64_t commit_last[COMMITS + 1]; /* last sequence of commit 1.. */
     struct buffer bytes[FILES];
     char path[FILES][WAL_PATH_BYTES];
 };
@@ -70,7 +72,8 @@ static struct fixture fixture_make(void)
     frame_add(&f, 0, 111, 7, 1);
     frame_add(&f, 1, 222, 8, 1);
     frame_add(&f, 1, 222, 9, 2);
-    uint64_t last[6] = {0, 1, 6, 7, 8, 10};
+    frame_add(&f, 1, 222, 11, 1);
+    uint64_t last[COMMITS + 1] = {0, 1, 6, 7, 8, 10, LAST_SEQ};
     memcpy(f.commit_last, last, sizeof last);
     for (size_t i = 0; i < FILES; i++) {
         wal_path(i + 1, f.path[i]);
@@ -98,15 +101,15 @@ static enum status replay(struct fixture *f, uint64_t from_seq, struct seen *see
     return s;
 }
 
-/* The damage lies in commit `commit` (from 1) of five: it is reported, or it looks like a torn tail. */
+/* The damage lies in commit `commit` (from 1): it is reported, or it looks like a torn tail. */
 static void outcome_check(struct fixture *f, unsigned commit, const char *what, size_t at)
 {
     struct seen seen;
     struct error e = {0};
     enum status s = replay(f, 1, &seen, &e);
-    if (commit == 5) {
+    if (commit == COMMITS) {
         cr_assert(s == STATUS_OK, "%s at %zu of the last commit: %s", what, at, e.text);
-        cr_assert(seen.last == f->commit_last[4]);
+        cr_assert(seen.last == f->commit_last[COMMITS - 1]);
         return;
     }
     cr_assert(s == STATUS_CORRUPT, "%s at %zu of commit %u: %s", what, at, commit, status_name(s));
@@ -114,8 +117,8 @@ static void outcome_check(struct fixture *f, unsigned commit, const char *what, 
     cr_assert(e.position >= 0);
 }
 
-/* Which commit covers a byte of a file. */
-static unsigned commit_at(const struct fixture *f, size_t file, size_t at)
+/* Which commit covers a byte of a file, and where that commit starts. */
+static unsigned commit_at(const struct fixture *f, size_t file, size_t at, size_t *ret_start)
 {
     unsigned commit = file == 0 ? 1 : 4;
     size_t offset = 0;
@@ -123,6 +126,8 @@ static unsigned commit_at(const struct fixture *f, size_t file, size_t at)
         struct wal_frame frame;
         struct slice rest = slice_of(f->bytes[file].data + offset, f->bytes[file].size - offset);
         cr_assert(wal_frame_decode(rest, false, &frame) == NULL);
+        if (ret_start != NULL)
+            *ret_start = offset;
         offset += wal_frame_bytes(frame.body_bytes);
         if (at < offset)
             return commit;
@@ -136,9 +141,9 @@ Test(wal_reader, good_bytes_give_every_record)
     struct seen seen;
     struct error e = {0};
     cr_assert(replay(&f, 1, &seen, &e) == STATUS_OK, "%s", e.text);
-    cr_assert(seen.first == 1 && seen.last == 10 && seen.count == 10);
+    cr_assert(seen.first == 1 && seen.last == LAST_SEQ && seen.count == LAST_SEQ);
     cr_assert(replay(&f, 9, &seen, &e) == STATUS_OK, "%s", e.text);
-    cr_assert(seen.first == 9 && seen.last == 10 && seen.count == 2);
+    cr_assert(seen.first == 9 && seen.last == LAST_SEQ && seen.count == 3);
     fixture_drop(&f);
 }
 
@@ -156,7 +161,7 @@ static void flip_all(size_t file)
             if (changed == old)
                 continue;
             io_sim_poke(f.io, f.path[file], at, changed);
-            outcome_check(&f, commit_at(&f, file, at), "a flip", at);
+            outcome_check(&f, commit_at(&f, file, at, NULL), "a flip", at);
             io_sim_poke(f.io, f.path[file], at, old);
         }
     }
@@ -205,7 +210,8 @@ Test(wal_reader, every_truncation_is_reported_or_a_torn_tail)
             } else {
                 /* The tail is gone as if it had never been written: nothing on disk tells of it. */
                 cr_assert(s == STATUS_OK, "length %zu of the last file: %s", length, e.text);
-                cr_assert(seen.last == (length < IO_ALIGN ? 7 : 8));
+                unsigned commit = commit_at(&f, file, length, NULL);
+                cr_assert(seen.last == f.commit_last[commit - 1]);
             }
         }
         file_store(&f, file);
@@ -229,7 +235,7 @@ Test(wal_reader, zeroed_and_swapped_sectors_are_reported)
                     io_sim_poke(f.io, f.path[file], i * 512 + k, now);
                 }
                 if (!is_same)
-                    outcome_check(&f, commit_at(&f, file, i * 512), "a sector", i);
+                    outcome_check(&f, commit_at(&f, file, i * 512, NULL), "a sector", i);
             }
             for (size_t k = 0; k < 512; k++)
                 io_sim_poke(f.io, f.path[file], i * 512 + k, whole.data[i * 512 + k]);
@@ -243,20 +249,24 @@ Test(wal_reader, a_commit_of_another_file_or_an_earlier_life_is_not_taken)
     struct fixture f = fixture_make();
     struct seen seen;
     struct error e = {0};
-    /* A whole commit with the next sequence, but of file 1 or with the salt of another life. */
-    for (unsigned kind = 0; kind < 2; kind++) {
+    /* A whole commit with the next sequence, but of file 1, with the salt of another life, or of
+     * another place. */
+    for (unsigned kind = 0; kind < 3; kind++) {
         size_t before = f.bytes[1].size;
-        frame_add(&f, 1, kind == 0 ? 222 : 999, 11, 1);
-        if (kind == 0) {
+        frame_add(&f, 1, kind == 1 ? 999 : 222, LAST_SEQ + 1, 1);
+        if (kind != 1) {
             struct wal_frame frame;
             uint8_t *at = f.bytes[1].data + before;
             cr_assert(wal_frame_decode(slice_of(at, IO_ALIGN), false, &frame) == NULL);
-            frame.number = 1;
+            if (kind == 0)
+                frame.number = 1;
+            else
+                frame.offset -= IO_ALIGN;
             wal_frame_seal(&frame, at);
         }
         file_store(&f, 1);
         cr_assert(replay(&f, 1, &seen, &e) == STATUS_OK, "%s", e.text);
-        cr_assert(seen.last == 10);
+        cr_assert(seen.last == LAST_SEQ);
         f.bytes[1].size = before;
     }
     fixture_drop(&f);
@@ -272,7 +282,7 @@ Test(wal_reader, a_missing_file_is_a_hole)
     cr_assert(strstr(e.text, "needed from 1") != NULL, "%s", e.text);
     cr_assert(seen.count == 0);
     cr_assert(replay(&f, 8, &seen, &e) == STATUS_OK, "%s", e.text);
-    cr_assert(seen.first == 8 && seen.last == 10);
+    cr_assert(seen.first == 8 && seen.last == LAST_SEQ);
     fixture_drop(&f);
 }
 
@@ -382,8 +392,8 @@ Test(wal_reader, malformed_records_under_good_checksums_are_reported)
 {
     for (unsigned kind = 0; kind < 5; kind++) {
         struct fixture f = fixture_make();
-        size_t start =
-            f.bytes[1].size - wal_frame_bytes(0) * ((f.bytes[1].size - IO_ALIGN) / IO_ALIGN);
+        size_t start = 0;
+        cr_assert(commit_at(&f, 1, f.bytes[1].size / 2, &start) == 5);
         uint8_t *at = f.bytes[1].data + start;
         struct wal_frame frame;
         cr_assert(wal_frame_decode(slice_of(at, IO_ALIGN), false, &frame) == NULL);
@@ -470,13 +480,13 @@ Test(wal_reader, verify_names_the_place_and_goes_on)
     struct error e = {0};
     uint64_t records = 0;
     cr_assert(wal_verify(f.io, finding_keep, &findings, &records, &e) == STATUS_OK, "%s", e.text);
-    cr_assert(records == 10);
+    cr_assert(records == LAST_SEQ);
     cr_assert(findings.count == 0);
     io_sim_poke(f.io, f.path[0], IO_ALIGN + 200, 0x77);
     cr_assert(wal_verify(f.io, finding_keep, &findings, &records, &e) == STATUS_OK, "%s", e.text);
     cr_assert(findings.count == 1);
     cr_assert(findings.offset == IO_ALIGN);
     cr_assert(strcmp(findings.path, "wal/0000000001.wal") == 0);
-    cr_assert(records == 5);
+    cr_assert(records == LAST_SEQ - 5);
     fixture_drop(&f);
 }
