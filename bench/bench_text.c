@@ -162,7 +162,7 @@ static void read_all(struct text_store *t, const char *what, const uint32_t *ord
     buffer_deinit(&b);
 }
 
-static void run(const char *root, const char *what, uint32_t width, uint32_t seals)
+static void run(const char *root, const char *what, uint32_t width, uint32_t seals, bool hint)
 {
     struct error e = {0};
     struct io *io = NULL;
@@ -181,7 +181,8 @@ static void run(const char *root, const char *what, uint32_t width, uint32_t sea
         const struct bench_message *m = &messages[order[i]];
         struct message message = {m->address, m->body};
         bool added;
-        if (text_add_grouped(t, &message, m->conversation + 1, i + 1, 0, &added, &e) < 0)
+        uint64_t group = hint ? m->conversation + 1 : 0;
+        if (text_add_grouped(t, &message, group, i + 1, 0, &added, &e) < 0)
             die("add", &e);
         if (i + 1 == (uint64_t)message_count * (s + 1) / seals) {
             add_seconds += seconds_since(start);
@@ -232,9 +233,10 @@ int main(int argc, char **argv)
     file_read(argv[1]);
     printf("%u conversations, logical text %.1f MB\n", conversation_count,
            (double)logical_bytes / 1e6);
-    run(root, "conversation order", 1, 1);
-    run(root, "20 interleaved", 20, 1);
-    run(root, "20 interleaved", 20, 10);
+    run(root, "conversation order", 1, 1, true);
+    run(root, "20 interleaved", 20, 1, true);
+    run(root, "20 interleaved", 20, 10, true);
+    run(root, "20 interleaved, no hint", 20, 10, false);
     mem_free(messages);
     arena_deinit(&arena);
     return 0;
