@@ -162,6 +162,10 @@ static enum status payload_get(const struct block_reader *r, const struct block_
             ret->bytes = bytes_block_get(r, h, c);
         else
             cursor_fail(c);
+        for (uint32_t row = 0; ret->storage == STORAGE_REFS && !c->failed && row < r->rows; row++) {
+            if (ret->bytes[row].size % sizeof(struct id128) != 0)
+                cursor_fail(c);
+        }
         return STATUS_OK;
     }
     return STATUS_OK;

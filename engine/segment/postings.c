@@ -132,3 +132,21 @@ bool postings_get(struct slice bytes, uint32_t codes, uint32_t blocks, uint32_t 
         return false;
     return entry.size == 0 || entry_get(entry, blocks, bits);
 }
+
+bool postings_check(struct slice bytes, uint32_t codes, uint32_t blocks)
+{
+    if (codes > POSTINGS_CODES_MAX)
+        return false;
+    struct cursor c = cursor_over(bytes);
+    uint32_t *sizes = mem_alloc((size_t)codes * sizeof *sizes);
+    uint64_t *bits = mem_zero(blocks / 64 + 1, sizeof *bits);
+    ints_get32(&c, codes, sizes);
+    bool good = !c.failed;
+    for (uint32_t i = 0; i < codes && good; i++) {
+        struct slice entry = cursor_take(&c, sizes[i]);
+        good = !c.failed && (entry.size == 0 || entry_get(entry, blocks, bits));
+    }
+    mem_free(sizes);
+    mem_free(bits);
+    return good && cursor_padded_end(&c);
+}

@@ -126,6 +126,8 @@ void postings_put(const uint64_t *present, uint32_t codes, uint32_t blocks, stru
 /* Sets bits of the blocks of one code; false: damaged. */
 bool postings_get(struct slice bytes, uint32_t codes, uint32_t blocks, uint32_t code,
                   uint64_t *bits);
+/* All entries of all codes; false: damaged. */
+bool postings_check(struct slice bytes, uint32_t codes, uint32_t blocks);
 
 /* Is this column given postings? */
 bool postings_wanted(enum table table, uint16_t column_id);

@@ -94,14 +94,8 @@ static void dict_check(struct verify *v, int column_index)
         report_error(v, c->dict.part.offset, &e);
     if (c->postings.part.size == 0 || !part_check(v, &c->postings, &bytes))
         return;
-    uint64_t *bits = mem_zero(v->segment->block_count / 64 + 1, sizeof *bits);
-    for (uint32_t code = 0; code <= c->values; code++) {
-        if (!postings_get(bytes, c->values + 1, v->segment->block_count, code, bits)) {
-            report(v, c->postings.part.offset, "postings");
-            break;
-        }
-    }
-    mem_free(bits);
+    if (!postings_check(bytes, c->values + 1, v->segment->block_count))
+        report(v, c->postings.part.offset, "postings");
 }
 
 static void column_check(struct verify *v, int column_index)

@@ -326,6 +326,7 @@ Test(segment_postings, agree_with_the_bitmaps_they_were_made_from)
             cr_assert(postings_get(buffer_slice(&b), 20, blocks, code, bits));
             cr_assert(memcmp(bits, present + code * words, words * 8) == 0);
         }
+        cr_assert(postings_check(buffer_slice(&b), 20, blocks));
         for (size_t bit = 0; bit < b.size * 8; bit++) {
             uint64_t bits[4] = {0};
             b.data[bit / 8] ^= (uint8_t)(1u << (bit % 8));
