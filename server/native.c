@@ -154,9 +154,9 @@ static void options_fill(struct native_options *o)
     if (o->payload_max == 0 || o->payload_max > WIRE_PAYLOAD_MAX)
         o->payload_max = WIRE_PAYLOAD_MAX;
     if (o->credit_rows == 0)
-        o->credit_rows = 262144;
+        o->credit_rows = 65536;
     if (o->credit_bytes == 0)
-        o->credit_bytes = 32u << 20;
+        o->credit_bytes = 16u << 20;
     if (o->output_bytes_max == 0)
         o->output_bytes_max = 8u << 20;
     if (o->memory_bytes_max == 0)

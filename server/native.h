@@ -35,11 +35,12 @@ struct native_hooks {
 
 struct native_options {
     struct net_address address;
-    uint32_t connections_max;    /* 0: 4096 */
-    uint32_t per_address_max;    /* 0: 256 */
-    uint32_t payload_max;        /* 0: BATCH_BYTES_MAX and a little */
-    uint32_t credit_rows;        /* 0: 262,144; unsettled rows a connection may have */
-    uint64_t credit_bytes;       /* 0: 32 MiB */
+    uint32_t connections_max; /* 0: 4096 */
+    uint32_t per_address_max; /* 0: 256 */
+    uint32_t payload_max;     /* 0: BATCH_BYTES_MAX and a little */
+    uint32_t
+        credit_rows; /* 0: 65,536; unsettled rows a connection may have: deeper queues only make acks late */
+    uint64_t credit_bytes;       /* 0: 16 MiB */
     uint64_t output_bytes_max;   /* 0: 8 MiB; a reader that is slower than this is cut off */
     uint64_t memory_bytes_max;   /* 0: 512 MiB for input and dictionaries of all connections */
     int64_t greeting_timeout_ns; /* 0: 10 s to authenticate */

@@ -53,10 +53,10 @@ static uint32_t bitmap_unpack(const uint8_t *bits, uint32_t rows, uint8_t *to)
     uint32_t count = 0;
     for (uint32_t row = 0; row < rows; row += 8) {
         uint64_t byte = bits[row / 8];
-        count += (uint32_t)__builtin_popcount((unsigned)byte);
         /* Bit k goes to byte k, at bit 0. */
         uint64_t low = (byte & 0x7f) * 0x0002040810204081u & 0x0001010101010101u;
         uint64_t eight = low | (byte >> 7) << 56;
+        count += (uint32_t)(eight * 0x0101010101010101u >> 56);
         memcpy(to + row, &eight, sizeof eight);
     }
     return count;

@@ -13,7 +13,7 @@
 struct writer {
     struct buffer *to;
     struct wire_strings *strings;
-    struct arena arena; /* codes of STR columns until they are written */
+    struct arena *arena; /* codes of STR columns until they are written */
     struct error *reterr;
     uint32_t payload_max;
     size_t start;
@@ -92,7 +92,7 @@ static enum status codes_map(struct writer *w, const struct batch *b, const stru
 {
     const struct vector *v = &c->vector;
     uint32_t count = v->dict->count;
-    uint32_t *map = arena_zero(&w->arena, count, sizeof *map);
+    uint32_t *map = arena_zero(w->arena, count, sizeof *map);
     for (uint32_t i = 0; i < b->rows; i++) {
         if (v->codes[i] >= count)
             return column_bad(w->reterr, STATUS_INVALID, b->table, c->column,
@@ -118,7 +118,7 @@ static enum status column_code(struct writer *w, const struct batch *b,
     enum status s = codes_map(w, b, c, &map);
     if (s < 0)
         return s;
-    uint32_t *codes = ARENA_ARRAY(&w->arena, uint32_t, b->rows);
+    uint32_t *codes = ARENA_ARRAY(w->arena, uint32_t, b->rows);
     uint32_t code_max = 0;
     uint32_t differs = 0;
     for (uint32_t i = 0; i < b->rows; i++) {
@@ -427,7 +427,7 @@ static enum status tables_code(struct writer *w, const struct batch *const table
         const struct batch *b = tables[t];
         if (b == NULL || b->rows == 0)
             continue;
-        coded[t] = arena_zero(&w->arena, b->column_count, sizeof *coded[t]);
+        coded[t] = arena_zero(w->arena, b->column_count, sizeof *coded[t]);
         for (uint32_t i = 0; i < b->column_count; i++) {
             if (b->columns[i].column->storage != STORAGE_STR)
                 continue;
@@ -488,7 +488,11 @@ enum status wire_batch_write(const struct wire_input *in, uint64_t batch_seq, ui
     struct coded *coded[TABLE_COUNT] = {0};
     uint32_t sent[TABLE_COUNT][WIRE_COLUMN_IDS];
     struct wire_bounds b;
-    struct writer w = {.to = to, .strings = strings, .reterr = reterr, .start = to->size};
+    struct writer w = {.to = to,
+                       .strings = strings,
+                       .arena = &strings->scratch,
+                       .reterr = reterr,
+                       .start = to->size};
     struct wire_batch_header header = {.batch_seq = batch_seq};
     enum status s = STATUS_OK;
 
@@ -516,7 +520,7 @@ enum status wire_batch_write(const struct wire_input *in, uint64_t batch_seq, ui
         goto out;
     frame_end(to, start);
 out:
-    arena_deinit(&w.arena);
+    arena_reset(w.arena);
     if (s < 0) {
         to->size = w.start;
         memcpy(strings->sent, sent, sizeof sent);

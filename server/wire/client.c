@@ -205,6 +205,8 @@ void wire_client_close(struct wire_client *c)
         client_disconnect(c, STATUS_CANCELLED, "closed");
     while (c->first != NULL)
         client_settle(c, c->first);
+    while (c->spare_count > 0)
+        buffer_deinit(&c->spare[--c->spare_count]);
     generation_release(c->generation);
     message_cache_deinit(&c->cache);
     buffer_deinit(&c->control);
@@ -361,6 +363,8 @@ enum status wire_client_send(struct wire_client *c, const struct wire_input *in,
     struct outgoing *o = MEM_NEW(struct outgoing);
     o->batch_seq = c->next_seq;
     o->rows = input_rows(in);
+    if (c->spare_count > 0)
+        o->frame = c->spare[--c->spare_count];
     uint32_t picked_count = 0;
     struct message *picked = messages_pick(c, in, o->batch_seq, &picked_count);
     struct wire_input chosen = *in;

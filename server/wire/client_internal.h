@@ -39,6 +39,9 @@ enum client_state {
     CLIENT_READY,
 };
 
+#define SPARE_FRAMES_MAX 32u
+#define SPARE_BYTES_MAX  (1u << 20) /* of one frame that is kept */
+
 /*
  * Invariants:
  * 1. first..last are the unsettled batches in order of batch_seq; those before `next` (and `writing`)
@@ -75,6 +78,8 @@ struct wire_client {
     struct outgoing *next;
     struct outgoing *writing;
     size_t writing_at;
+    struct buffer spare[SPARE_FRAMES_MAX]; /* memory of settled frames, for new ones */
+    uint32_t spare_count;
     struct generation *generation;
     uint64_t remote;
     bool rejected;

@@ -55,7 +55,12 @@ void client_settle(struct wire_client *c, struct outgoing *o)
     c->unsettled_bytes -= o->frame.size;
     c->stats.unsettled--;
     generation_release(o->generation);
-    buffer_deinit(&o->frame);
+    if (c->spare_count < SPARE_FRAMES_MAX && o->frame.capacity <= SPARE_BYTES_MAX) {
+        buffer_reset(&o->frame);
+        c->spare[c->spare_count++] = o->frame;
+    } else {
+        buffer_deinit(&o->frame);
+    }
     mem_free(o);
 }
 

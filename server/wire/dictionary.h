@@ -53,6 +53,7 @@ struct wire_strings {
     uint32_t sent[TABLE_COUNT][WIRE_COLUMN_IDS]; /* values a delta carried; codes from 1 */
     uint32_t entries;                            /* interned, over all columns */
     uint64_t bytes;
+    struct arena scratch; /* of wire_batch_write, kept from batch to batch */
 };
 
 void wire_strings_deinit(struct wire_strings *s);

@@ -16,6 +16,7 @@ void wire_strings_deinit(struct wire_strings *s)
             mem_free(s->columns[table][id]);
         }
     }
+    arena_deinit(&s->scratch);
     *s = (struct wire_strings){0};
 }
 
