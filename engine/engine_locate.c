@@ -4,7 +4,8 @@
  *
  * Cost:      a filter probe a segment for every trace (10-50 ns); a block of span ids is decoded only where
  *            the filter and the trace index say yes, and kept while spans of the same place follow.
- * Failure:   a segment that can't be read holds no places. The scan that meets it reports the damage.
+ * Failure:   where the trace index is damaged all blocks are read; where a block is, the source is put in doubt, so
+ *            that scans of it say that amendments may be missing.
  */
 #include "engine/base/check.h"
 #include "engine/engine_internal.h"
@@ -39,22 +40,32 @@ void place_reader_destroy(struct place_reader *r)
     mem_free(r);
 }
 
-/* NULL when it can't be read. */
-static const struct vector *block_read(struct place_reader *r, struct segment *s, int column,
+/* The next `blocks` reads keep what the one before them returned. */
+static void reader_make_room(struct place_reader *r, uint32_t blocks)
+{
+    if (r->count + blocks <= BLOCKS_MAX)
+        return;
+    r->count = 0;
+    arena_reset(&r->arena);
+}
+
+/* NULL when it can't be read; the source is in doubt then. */
+static const struct vector *block_read(struct place_reader *r, struct source *source, int column,
                                        uint32_t block)
 {
+    struct segment *s = source->segment;
+    struct error error = {0};
     for (uint32_t i = 0; i < r->count; i++) {
         const struct cached_block *c = &r->blocks[i];
         if (c->segment == s && c->column == column && c->block == block)
             return &c->vector;
     }
-    if (r->count == BLOCKS_MAX) {
-        r->count = 0;
-        arena_reset(&r->arena);
-    }
+    reader_make_room(r, 1);
     struct cached_block *c = &r->blocks[r->count];
-    if (segment_block_read(s, column, block, &r->arena, &c->vector, NULL) < 0)
+    if (segment_block_read(s, column, block, &r->arena, &c->vector, &error) < 0) {
+        source_doubt(source, &error);
         return NULL;
+    }
     c->segment = s;
     c->column = column;
     c->block = block;
@@ -88,39 +99,76 @@ void place_list_deinit(struct place_list *l)
     *l = (struct place_list){0};
 }
 
-/* A run of requests for the same trace, and one segment that may hold it. */
-static void segment_locate(struct source *source, uint64_t span_id, const struct row_range *ranges,
-                           uint32_t range_count, struct place_reader *reader,
-                           struct place_list *places)
+/* Where a trace is in one segment. */
+struct trace_ranges {
+    struct source *source;
+    bool exact; /* false: the ranges hold other traces too */
+    uint32_t count;
+    struct row_range ranges[RANGES_MAX];
+};
+
+/* False: the trace is not in the segment. */
+static bool ranges_find(struct trace_ranges *t, struct source *source, struct id128 trace_id)
 {
     struct segment *s = source->segment;
-    int column = segment_column_index(s, table_column(TABLE_SPANS, SPANS_span_id));
-    for (uint32_t i = 0; column >= 0 && i < range_count; i++) {
-        uint64_t row = ranges[i].first;
-        uint64_t end = row + ranges[i].count;
+    if (!segment_may_have_trace(s, trace_id))
+        return false;
+    t->source = source;
+    t->exact = true;
+    if (segment_find_trace(s, trace_id, t->ranges, RANGES_MAX, &t->count, NULL) >= 0) {
+        /* A full list has been joined with what lay between. */
+        t->exact = t->count < RANGES_MAX;
+        return t->count > 0;
+    }
+    t->exact = false;
+    t->count = 1;
+    t->ranges[0] = (struct row_range){.first = 0, .count = segment_meta(s)->rows};
+    return true;
+}
+
+/* The rows [first, end) of one block. */
+static void block_locate(const struct trace_ranges *t, struct id128 trace_id, uint64_t span_id,
+                         uint32_t block, uint64_t first, uint64_t end, struct place_reader *reader,
+                         struct place_list *places)
+{
+    struct segment *s = t->source->segment;
+    int spans = segment_column_index(s, table_column(TABLE_SPANS, SPANS_span_id));
+    int traces = segment_column_index(s, table_column(TABLE_SPANS, SPANS_trace_id));
+    const struct vector *trace_ids = NULL;
+    if (spans < 0 || traces < 0)
+        return;
+    reader_make_room(reader, 2);
+    if (!t->exact && (trace_ids = block_read(reader, t->source, traces, block)) == NULL)
+        return;
+    const struct vector *span_ids = block_read(reader, t->source, spans, block);
+    if (span_ids == NULL)
+        return;
+    uint64_t base = segment_block_first(s, block);
+    for (uint64_t row = first; row < end; row++) {
+        if (span_ids->id64[row - base] == span_id &&
+            (t->exact || id128_equal(trace_ids->id128[row - base], trace_id)))
+            place_add(places, t->source, row);
+    }
+}
+
+static void segment_locate(const struct trace_ranges *t, struct id128 trace_id, uint64_t span_id,
+                           struct place_reader *reader, struct place_list *places)
+{
+    struct segment *s = t->source->segment;
+    for (uint32_t i = 0; i < t->count; i++) {
+        uint64_t row = t->ranges[i].first;
+        uint64_t end = row + t->ranges[i].count;
         while (row < end) {
             uint32_t block = block_of(s, row);
-            uint64_t first = segment_block_first(s, block);
-            uint64_t block_end = first + segment_block_rows(s, block);
-            if (row < first || row >= block_end)
+            uint64_t block_end = segment_block_first(s, block) + segment_block_rows(s, block);
+            if (row >= block_end)
                 return;
             uint64_t stop = end < block_end ? end : block_end;
-            const struct vector *v = block_read(reader, s, column, block);
-            for (uint64_t r = row; v != NULL && r < stop; r++) {
-                if (v->id64[r - first] == span_id)
-                    place_add(places, source, r);
-            }
+            block_locate(t, trace_id, span_id, block, row, stop, reader, places);
             row = stop;
         }
     }
 }
-
-/* Ranges of the trace asked for last in each segment of a list. */
-struct trace_ranges {
-    struct source *source;
-    uint32_t count;
-    struct row_range ranges[RANGES_MAX];
-};
 
 static bool is_candidate(const struct source *s, const struct locate_request *q, int64_t min_ns,
                          int64_t max_ns)
@@ -168,22 +216,14 @@ void locate_in(struct source *const *sources, uint32_t source_count, const struc
         bool same = i > 0 && id128_equal(q->traces[i], q->traces[i - 1]);
         found_count = same ? found_count : 0;
         for (uint32_t c = 0; !same && c < candidate_count; c++) {
-            if (!segment_may_have_trace(candidates[c]->segment, q->traces[i]))
-                continue;
             found = mem_grow(found, &found_capacity, (size_t)found_count + 1, sizeof *found);
-            struct trace_ranges *t = &found[found_count];
-            t->source = candidates[c];
-            if (segment_find_trace(t->source->segment, q->traces[i], t->ranges, RANGES_MAX,
-                                   &t->count, NULL) >= 0 &&
-                t->count > 0)
-                found_count++;
+            found_count += ranges_find(&found[found_count], candidates[c], q->traces[i]);
         }
         for (uint32_t f = 0; f < found_count; f++) {
             const struct manifest_segment *m = &found[f].source->meta;
             if (q->times == NULL ||
                 (m->time_min_ns <= q->times[i] && q->times[i] <= m->time_max_ns))
-                segment_locate(found[f].source, q->spans[i], found[f].ranges, found[f].count,
-                               reader, places);
+                segment_locate(&found[f], q->traces[i], q->spans[i], reader, places);
         }
         ret[i].count = places->count - ret[i].first;
     }
@@ -213,7 +253,7 @@ bool place_str(struct place_reader *r, const struct place *place, uint16_t colum
     if (column < 0)
         return false;
     uint32_t block = block_of(s, place->row);
-    const struct vector *v = block_read(r, s, column, block);
+    const struct vector *v = block_read(r, place->source, column, block);
     if (v == NULL)
         return false;
     uint32_t row = (uint32_t)(place->row - segment_block_first(s, block));

@@ -446,6 +446,25 @@ static void unowned_remove(void *context, const char *path)
         engine_log(e, "info", "%s: removed, a crash left it unfinished", path);
 }
 
+static void finding_ignore(void *context, const char *path, uint64_t offset, const char *text)
+{
+    (void)context;
+    (void)path;
+    (void)offset;
+    (void)text;
+}
+
+/* What a crash tore off the end of the manifest leaves with the next commit; that one is made now, so that a check of
+ * the files finds nothing. */
+static enum status manifest_mend(struct engine *e, struct error *reterr)
+{
+    if (manifest_verify(e->io, finding_ignore, NULL, NULL) >= 0)
+        return STATUS_OK;
+    const struct manifest_edit edit = {.kind = EDIT_NEXT_NUMBER,
+                                       .value = manifest_next_number(e->manifest)};
+    return manifest_commit(e->manifest, &edit, 1, reterr);
+}
+
 enum status engine_recover(struct engine *e, struct error *reterr)
 {
     enum status s;
@@ -458,6 +477,8 @@ enum status engine_recover(struct engine *e, struct error *reterr)
     patch_files_open(e);
     clients_open(e);
     if ((s = log_open(e, reterr)) < 0)
+        return s;
+    if (!e->options.read_only && (s = manifest_mend(e, reterr)) < 0)
         return s;
     if (!e->damaged_at_open && !e->options.read_only)
         engine_unowned_each(e, unowned_remove, e);

@@ -96,6 +96,9 @@ static void open_segment(struct scan *s, uint32_t place, const struct scan_optio
         damage_note(s, in->source->damage);
         return;
     }
+    const struct error *doubt = atomic_load(&in->source->doubt);
+    if (doubt != NULL)
+        damage_note(s, doubt);
     uint32_t blocks = segment_block_count(segment);
     uint64_t *bits = ARENA_ARRAY(scratch, uint64_t, PRUNE_WORDS(blocks));
     uint32_t left = prune_segment(segment, in->patches, o, scratch, bits);

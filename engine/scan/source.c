@@ -10,6 +10,7 @@ static struct source *source_create(uint32_t project, enum table table)
     struct source *s = MEM_NEW(struct source);
     atomic_init(&s->references, 1);
     atomic_init(&s->dropped, false);
+    atomic_init(&s->doubt, NULL);
     s->project = project;
     s->table = table;
     return s;
@@ -71,7 +72,19 @@ void source_unref(struct source *s)
     if (s->io != NULL && atomic_load(&s->dropped))
         (void)!io_unlink(s->io, s->path, NULL);
     mem_free(s->damage);
+    mem_free(atomic_load(&s->doubt));
     mem_free(s);
+}
+
+void source_doubt(struct source *s, const struct error *reason)
+{
+    struct error *none = NULL;
+    if (atomic_load(&s->doubt) != NULL)
+        return;
+    struct error *copy = MEM_NEW(struct error);
+    *copy = *reason;
+    if (!atomic_compare_exchange_strong(&s->doubt, &none, copy))
+        mem_free(copy);
 }
 
 void source_drop(struct source *s)

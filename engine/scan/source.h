@@ -21,10 +21,11 @@ struct source {
     struct io *io;
     uint32_t project;
     enum table table;
-    struct head *head;            /* heads */
-    struct segment *segment;      /* segments; NULL when damaged */
-    struct error *damage;         /* why the segment can't be read, or NULL */
-    struct manifest_segment meta; /* segments */
+    struct head *head;             /* heads */
+    struct segment *segment;       /* segments; NULL when damaged */
+    struct error *damage;          /* why the segment can't be read, or NULL */
+    _Atomic(struct error *) doubt; /* why its amendments may be incomplete, or NULL */
+    struct manifest_segment meta;  /* segments */
     char path[MANIFEST_PATH_BYTES];
     struct patch_set *patches; /* NULL: none */
     atomic_bool dropped;       /* the manifest no longer names the file */
@@ -39,6 +40,9 @@ struct source *source_create_segment(struct io *io, const struct manifest_segmen
 struct source *source_ref(struct source *s);
 /* Accepts NULL. */
 void source_unref(struct source *s);
+/* Its rows could not all be looked at when an amendment looked for its span: what scans of it return may lack that
+ * amendment, and they say so. The first reason stays. Any thread. */
+void source_doubt(struct source *s, const struct error *reason);
 /* From now on the last reader deletes the file. */
 void source_drop(struct source *s);
 
