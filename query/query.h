@@ -52,7 +52,8 @@ struct query_table {
     const char *name;
     const struct query_column *columns;
     uint32_t column_count;
-    enum status (*fill)(void *context, uint32_t project, struct query_table_rows *to, struct error *reterr);
+    enum status (*fill)(void *context, uint32_t project, struct query_table_rows *to,
+                        struct error *reterr);
     void *context;
 };
 
@@ -65,20 +66,21 @@ void query_db_add_table(struct query_db *db, const struct query_table *table);
 
 struct query_options {
     uint32_t project;
-    int64_t timeout_ns;        /* 0: 30 s */
-    uint64_t memory_bytes_max; /* 0: 1 GiB */
-    uint64_t rows_max;         /* result rows; 0: 1,000,000 */
-    uint64_t result_bytes_max; /* 0: 256 MiB */
-    uint32_t threads;          /* 0: all cores */
-    int64_t now_ns;            /* what now() is; 0: the clock */
-    const atomic_bool *cancel; /* NULL, or true to stop within 100 ms */
+    int64_t timeout_ns;                   /* 0: 30 s */
+    uint64_t memory_bytes_max;            /* 0: 1 GiB */
+    uint64_t rows_max;                    /* result rows; 0: 1,000,000 */
+    uint64_t result_bytes_max;            /* 0: 256 MiB */
+    uint32_t threads;                     /* 0: all cores */
+    int64_t now_ns;                       /* what now() is; 0: the clock */
+    const atomic_bool *cancel;            /* NULL, or true to stop within 100 ms */
     const struct query_value *parameters; /* $1, $2, ... */
     uint32_t parameter_count;
 };
 
 /* One SELECT, EXPLAIN or SHOW statement; a final ';' is allowed. */
-MUST_CHECK enum status query_run(struct query_db *db, struct slice text, const struct query_options *options,
-                                 struct query_result **ret, struct error *reterr);
+MUST_CHECK enum status query_run(struct query_db *db, struct slice text,
+                                 const struct query_options *options, struct query_result **ret,
+                                 struct error *reterr);
 /* Checks only: columns and their types, number of parameters ($n) used and their guessed types (SQL_NULL: unknown). For Describe. */
 struct query_shape {
     struct arena arena;
@@ -87,8 +89,9 @@ struct query_shape {
     uint32_t parameter_count;
     enum sql_type *parameters;
 };
-MUST_CHECK enum status query_describe(struct query_db *db, struct slice text, const struct query_options *options,
-                                      struct query_shape **ret, struct error *reterr);
+MUST_CHECK enum status query_describe(struct query_db *db, struct slice text,
+                                      const struct query_options *options, struct query_shape **ret,
+                                      struct error *reterr);
 void query_shape_destroy(struct query_shape *s);
 
 /* Splits at ';' outside strings and comments: the first statement; *rest is what follows. Empty when only white space or comments are left. */
@@ -98,12 +101,18 @@ void query_error_caret(struct slice text, const struct error *error, struct buff
 
 /* ---- writing results as text ---- */
 
-enum query_format { QUERY_TABLE, QUERY_CSV, QUERY_JSON, QUERY_NDJSON };
+enum query_format {
+    QUERY_TABLE,
+    QUERY_CSV,
+    QUERY_JSON,
+    QUERY_NDJSON
+};
 bool query_format_from_name(struct slice name, enum query_format *ret);
 /* CSV: RFC 4180 with a header line, empty for NULL, quoted "" for the empty string. JSON: one object {"columns":[{"name","type"}],"rows":[[...]],"stats":{...}}
  * ; NDJSON: one object a row. TABLE: for people; width in columns, 0: unlimited. Numbers print exactly: integers as such, floats in the shortest form that reads back
  * the same; columns with a divisor (latency_ms, cost_usd) are exact decimals. Timestamps: RFC 3339. */
-void query_result_write(const struct query_result *r, enum query_format format, uint32_t width, struct buffer *to);
+void query_result_write(const struct query_result *r, enum query_format format, uint32_t width,
+                        struct buffer *to);
 /* One cell as text without quoting; false for NULL. timestamps RFC 3339. */
 bool query_value_text(const struct query_value *v, struct buffer *to);
 
