@@ -65,7 +65,7 @@ static enum status address_split(struct slice text, struct slice *ret_host, stru
         size_t at = (size_t)(colon - text.data);
         host = slice_of(text.data, at);
         rest = slice_of(colon, text.size - at);
-        if (memchr(colon + 1, ':', text.size - at - 1) != NULL)
+        if (memrchr(text.data, ':', text.size) != colon)
             return error_set(reterr, STATUS_INVALID,
                              "address \"%.*s\": write IPv6 addresses as [ADDR]:PORT",
                              SLICE_ARG(text));
