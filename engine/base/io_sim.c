@@ -1,7 +1,7 @@
 /*
  * io_sim.c - the simulated backend: the file table over io_sim_disk.c, with faults on order.
  *
- * Place:     io.c -> [here] -> io_sim_disk.c
+ * Place:     io.c -> [here] -> io_sim_fault.c, io_sim_disk.c
  * Invariant: every operation that can change the disk passes sim_point once, in program order, so a
  *            fault can be put at each of them; nothing else depends on chance than the seed's dice.
  * Failure:   after a crash fault every call fails with STATUS_IO until io_sim_crash.
@@ -13,47 +13,10 @@
 #include <string.h>
 
 #include "engine/base/check.h"
-#include "engine/base/io_backend.h"
-#include "engine/base/io_sim_disk.h"
+#include "engine/base/io_sim_state.h"
 #include "engine/base/memory.h"
-#include "engine/base/rng.h"
 
 #define SIM_BYTES_TOTAL ((uint64_t)1 << 40)
-
-enum sim_kind {
-    SIM_WRITE,
-    SIM_SYNC,
-    SIM_NAMES, /* create, rename, unlink, make_dir */
-    SIM_SYNC_DIR,
-};
-
-/* What is to become of an operation. */
-enum sim_verdict {
-    SIM_GO,
-    SIM_REFUSE_DEAD, /* the power is off */
-    SIM_REFUSE_IO,
-    SIM_REFUSE_FULL,
-    SIM_GO_AND_DIE,
-    SIM_TEAR_AND_DIE,
-    SIM_SHORT,
-};
-
-struct sim_io {
-    struct io base;
-    struct sim_disk disk;
-    struct rng rng;
-    uint64_t operations;
-    uint64_t lives; /* of the process: files opened in an earlier one are dead */
-    enum io_sim_fault fault;
-    uint64_t fault_at;
-    enum sim_kind fault_kind; /* FAIL_ALWAYS: known once it struck */
-    bool fault_armed;
-    bool crashed;
-    enum io_sim_defect defect;
-    char **locks;
-    size_t lock_count;
-    size_t lock_capacity;
-};
 
 struct sim_file {
     struct io_file base;
@@ -64,90 +27,20 @@ struct sim_file {
     char path[IO_PATH_BYTES_MAX];
 };
 
-static struct sim_io *sim_of(struct io *io)
-{
-    return (struct sim_io *)(void *)io;
-}
-
 static struct sim_file *file_of(struct io_file *file)
 {
     return (struct sim_file *)(void *)file;
 }
 
-/* --- faults ----------------------------------------------------------------------------------- */
-
-static enum sim_verdict fault_strikes(struct sim_io *sim, enum sim_kind kind, uint64_t number)
-{
-    bool here = number == sim->fault_at;
-    switch (sim->fault) {
-    case IO_SIM_NONE:
-        return SIM_GO;
-    case IO_SIM_CRASH_BEFORE:
-    case IO_SIM_CRASH_AFTER:
-    case IO_SIM_CRASH_TORN:
-        if (!here)
-            return SIM_GO;
-        sim->crashed = true;
-        if (sim->fault == IO_SIM_CRASH_BEFORE)
-            return SIM_REFUSE_DEAD;
-        return sim->fault == IO_SIM_CRASH_AFTER ? SIM_GO_AND_DIE : SIM_TEAR_AND_DIE;
-    case IO_SIM_FAIL_ONCE:
-        return here ? SIM_REFUSE_IO : SIM_GO;
-    case IO_SIM_FAIL_ALWAYS:
-        if (here) {
-            sim->fault_kind = kind;
-            sim->fault_armed = true;
-        }
-        return sim->fault_armed && kind == sim->fault_kind ? SIM_REFUSE_IO : SIM_GO;
-    case IO_SIM_FULL:
-        return number >= sim->fault_at && kind == SIM_WRITE ? SIM_REFUSE_FULL : SIM_GO;
-    case IO_SIM_SHORT_WRITE:
-        return here && kind == SIM_WRITE ? SIM_SHORT : SIM_GO;
-    }
-    return SIM_GO;
-}
-
-static enum sim_verdict sim_point(struct sim_io *sim, enum sim_kind kind)
-{
-    if (sim->crashed)
-        return SIM_REFUSE_DEAD;
-    return fault_strikes(sim, kind, sim->operations++);
-}
-
-/* The status the caller sees; SIM_GO and SIM_SHORT are a success. */
-static enum status verdict_status(enum sim_verdict verdict, const char *path, const char *verb,
-                                  struct error *reterr)
-{
-    switch (verdict) {
-    case SIM_GO:
-    case SIM_SHORT:
-        return STATUS_OK;
-    case SIM_REFUSE_IO:
-        return error_set(reterr, STATUS_IO, "%s: %s: simulated input/output error", path, verb);
-    case SIM_REFUSE_FULL:
-        return error_set(reterr, STATUS_FULL, "%s: %s: simulated full disk", path, verb);
-    case SIM_REFUSE_DEAD:
-    case SIM_GO_AND_DIE:
-    case SIM_TEAR_AND_DIE:
-        break;
-    }
-    return error_set(reterr, STATUS_IO, "%s: %s: the simulated power is off", path, verb);
-}
-
-static enum status power_check(const struct sim_io *sim, const char *path, struct error *reterr)
-{
-    return sim->crashed ? verdict_status(SIM_REFUSE_DEAD, path, "use", reterr) : STATUS_OK;
-}
+/* --- files ------------------------------------------------------------------------------------ */
 
 static enum status file_check(const struct sim_file *file, struct error *reterr)
 {
     if (file->life != file->sim->lives)
         return error_set(reterr, STATUS_IO, "%s: opened in an earlier life of the process",
                          file->path);
-    return power_check(file->sim, file->path, reterr);
+    return sim_power_check(file->sim, file->path, reterr);
 }
-
-/* --- files ------------------------------------------------------------------------------------ */
 
 /* A change of names: torn means that it happened or that it did not. */
 static bool names_change_happens(struct sim_io *sim, enum sim_verdict verdict)
@@ -164,7 +57,7 @@ static enum status create(struct sim_io *sim, const char *path, bool is_dir, str
     enum sim_verdict verdict = sim_point(sim, SIM_NAMES);
     if (names_change_happens(sim, verdict))
         *ret = sim_disk_create(&sim->disk, path, is_dir);
-    return verdict_status(verdict, path, "create", reterr);
+    return sim_verdict_status(verdict, path, "create", reterr);
 }
 
 static enum status truncate_inode(struct sim_io *sim, struct sim_inode *inode, uint64_t size,
@@ -173,14 +66,14 @@ static enum status truncate_inode(struct sim_io *sim, struct sim_inode *inode, u
     enum sim_verdict verdict = sim_point(sim, SIM_WRITE);
     if (names_change_happens(sim, verdict))
         sim_inode_truncate(inode, size);
-    return verdict_status(verdict, path, "truncate", reterr);
+    return sim_verdict_status(verdict, path, "truncate", reterr);
 }
 
 static enum status sim_op_open(struct io *io, const char *path, int flags, struct io_file **ret,
                                struct error *reterr)
 {
     struct sim_io *sim = sim_of(io);
-    enum status s = power_check(sim, path, reterr);
+    enum status s = sim_power_check(sim, path, reterr);
     if (s < 0)
         return s;
     struct sim_inode *inode = sim_disk_find(&sim->disk, path);
@@ -265,7 +158,7 @@ static enum status write_once(struct sim_file *file, uint64_t offset, const uint
     sim_inode_write(file->inode, offset, from, reached);
     *ret_written =
         verdict == SIM_SHORT && sim->defect == IO_SIM_DEFECT_IGNORE_SHORT ? size : reached;
-    return verdict_status(verdict, file->path, "write", reterr);
+    return sim_verdict_status(verdict, file->path, "write", reterr);
 }
 
 static enum status sim_op_write(struct io_file *base, uint64_t offset, const void *from,
@@ -293,14 +186,14 @@ static enum status sim_op_sync(struct io_file *base, struct error *reterr)
         return s;
     enum sim_verdict verdict = sim_point(sim, SIM_SYNC);
     if (sim->defect == IO_SIM_DEFECT_SKIP_SYNC)
-        return verdict_status(verdict, file->path, "sync", reterr);
+        return sim_verdict_status(verdict, file->path, "sync", reterr);
     if (verdict == SIM_GO || verdict == SIM_SHORT || verdict == SIM_GO_AND_DIE)
         sim_inode_sync(file->inode);
     else if (verdict == SIM_TEAR_AND_DIE)
         sim_inode_sync_torn(file->inode, &sim->rng);
     else if (verdict == SIM_REFUSE_IO)
         sim_inode_sync_failed(file->inode, &sim->rng);
-    return verdict_status(verdict, file->path, "sync", reterr);
+    return sim_verdict_status(verdict, file->path, "sync", reterr);
 }
 
 static enum status sim_op_size(struct io_file *base, uint64_t *ret, struct error *reterr)
@@ -325,7 +218,7 @@ static enum status sim_op_rename(struct io *io, const char *from, const char *to
                                  struct error *reterr)
 {
     struct sim_io *sim = sim_of(io);
-    enum status s = power_check(sim, from, reterr);
+    enum status s = sim_power_check(sim, from, reterr);
     if (s < 0)
         return s;
     const struct sim_inode *inode = sim_disk_find(&sim->disk, from);
@@ -336,13 +229,13 @@ static enum status sim_op_rename(struct io *io, const char *from, const char *to
     enum sim_verdict verdict = sim_point(sim, SIM_NAMES);
     if (names_change_happens(sim, verdict))
         sim_disk_rename(&sim->disk, from, to);
-    return verdict_status(verdict, from, "rename", reterr);
+    return sim_verdict_status(verdict, from, "rename", reterr);
 }
 
 static enum status sim_op_unlink(struct io *io, const char *path, struct error *reterr)
 {
     struct sim_io *sim = sim_of(io);
-    enum status s = power_check(sim, path, reterr);
+    enum status s = sim_power_check(sim, path, reterr);
     if (s < 0)
         return s;
     const struct sim_inode *inode = sim_disk_find(&sim->disk, path);
@@ -353,13 +246,13 @@ static enum status sim_op_unlink(struct io *io, const char *path, struct error *
     enum sim_verdict verdict = sim_point(sim, SIM_NAMES);
     if (names_change_happens(sim, verdict))
         sim_disk_rename(&sim->disk, path, NULL);
-    return verdict_status(verdict, path, "unlink", reterr);
+    return sim_verdict_status(verdict, path, "unlink", reterr);
 }
 
 static enum status sim_op_make_dir(struct io *io, const char *path, struct error *reterr)
 {
     struct sim_io *sim = sim_of(io);
-    enum status s = power_check(sim, path, reterr);
+    enum status s = sim_power_check(sim, path, reterr);
     if (s < 0)
         return s;
     struct sim_inode *inode = sim_disk_find(&sim->disk, path);
@@ -371,7 +264,7 @@ static enum status sim_op_make_dir(struct io *io, const char *path, struct error
 static enum status sim_op_sync_dir(struct io *io, const char *path, struct error *reterr)
 {
     struct sim_io *sim = sim_of(io);
-    enum status s = power_check(sim, path, reterr);
+    enum status s = sim_power_check(sim, path, reterr);
     if (s < 0)
         return s;
     if (!sim_disk_is_dir(&sim->disk, slice_text(path)))
@@ -379,7 +272,7 @@ static enum status sim_op_sync_dir(struct io *io, const char *path, struct error
     enum sim_verdict verdict = sim_point(sim, SIM_SYNC_DIR);
     if (sim->defect != IO_SIM_DEFECT_SKIP_DIR_SYNC && names_change_happens(sim, verdict))
         sim_disk_sync_dir(&sim->disk, path);
-    return verdict_status(verdict, path, "sync directory", reterr);
+    return sim_verdict_status(verdict, path, "sync directory", reterr);
 }
 
 /* The callback may change the directory, so the names are copied first; their order is random. */
@@ -387,7 +280,7 @@ static enum status sim_op_list(struct io *io, const char *dir, void (*each)(void
                                void *context, struct error *reterr)
 {
     struct sim_io *sim = sim_of(io);
-    enum status s = power_check(sim, dir, reterr);
+    enum status s = sim_power_check(sim, dir, reterr);
     if (s < 0)
         return s;
     if (!sim_disk_is_dir(&sim->disk, slice_text(dir)))
@@ -415,7 +308,7 @@ static enum status sim_op_map(struct io *io, const char *path, struct io_map *re
                               struct error *reterr)
 {
     struct sim_io *sim = sim_of(io);
-    enum status s = power_check(sim, path, reterr);
+    enum status s = sim_power_check(sim, path, reterr);
     if (s < 0)
         return s;
     const struct sim_inode *inode = sim_disk_find(&sim->disk, path);
@@ -447,7 +340,7 @@ static void locks_clear(struct sim_io *sim)
 static enum status sim_op_lock(struct io *io, const char *path, struct error *reterr)
 {
     struct sim_io *sim = sim_of(io);
-    enum status s = power_check(sim, path, reterr);
+    enum status s = sim_power_check(sim, path, reterr);
     if (s < 0)
         return s;
     for (size_t i = 0; i < sim->lock_count; i++) {
@@ -466,7 +359,7 @@ static enum status sim_op_space(struct io *io, uint64_t *ret_free, uint64_t *ret
                                 struct error *reterr)
 {
     struct sim_io *sim = sim_of(io);
-    enum status s = power_check(sim, "", reterr);
+    enum status s = sim_power_check(sim, "", reterr);
     if (s < 0)
         return s;
     bool full = sim->fault == IO_SIM_FULL && sim->operations >= sim->fault_at;
@@ -482,101 +375,6 @@ static void sim_op_destroy(struct io *io)
     locks_clear(sim);
     mem_free(sim->locks);
     mem_free(sim);
-}
-
-/* --- queue ------------------------------------------------------------------------------------ */
-
-struct sim_request {
-    struct io_file *file;
-    uint64_t offset;
-    const void *from;
-    size_t size;
-    uint64_t tag;
-    bool is_written;
-    enum status status;
-};
-
-struct sim_queue {
-    struct io_queue base;
-    struct sim_io *sim;
-    struct sim_request *requests;
-    size_t count;
-    size_t capacity;
-};
-
-static struct sim_queue *queue_of(struct io_queue *q)
-{
-    return (struct sim_queue *)(void *)q;
-}
-
-static enum status sim_op_queue_create(struct io *io, struct io_queue **ret, struct error *reterr)
-{
-    enum status s = power_check(sim_of(io), "", reterr);
-    if (s < 0)
-        return s;
-    struct sim_queue *q = MEM_NEW(struct sim_queue);
-    q->base.ops = io->ops;
-    q->sim = sim_of(io);
-    *ret = &q->base;
-    return STATUS_OK;
-}
-
-static void sim_op_queue_destroy(struct io_queue *base)
-{
-    mem_free(queue_of(base)->requests);
-    mem_free(base);
-}
-
-static void request_write(struct sim_request *r)
-{
-    if (!r->is_written)
-        r->status = io_write(r->file, r->offset, r->from, r->size, NULL);
-    r->is_written = true;
-}
-
-/* The write itself happens now or when the queue is polled: both are possible in the ring. */
-static enum status sim_op_queue_write_sync(struct io_queue *base, struct io_file *file,
-                                           uint64_t offset, const void *from, size_t size,
-                                           uint64_t tag, struct error *reterr)
-{
-    (void)reterr;
-    struct sim_queue *q = queue_of(base);
-    q->requests = mem_grow(q->requests, &q->capacity, q->count + 1, sizeof *q->requests);
-    struct sim_request *r = &q->requests[q->count++];
-    *r = (struct sim_request){
-        .file = file, .offset = offset, .from = from, .size = size, .tag = tag};
-    if (rng_below(&q->sim->rng, 2) == 0)
-        request_write(r);
-    return STATUS_OK;
-}
-
-static int sim_op_queue_poll(struct io_queue *base, struct io_completion *ret, int max,
-                             int64_t timeout_ns)
-{
-    (void)timeout_ns;
-    struct sim_queue *q = queue_of(base);
-    int count = 0;
-    while (count < max && q->count != 0) {
-        size_t at = (size_t)rng_below(&q->sim->rng, q->count);
-        struct sim_request r = q->requests[at];
-        q->requests[at] = q->requests[--q->count];
-        request_write(&r);
-        if (r.status == STATUS_OK)
-            r.status = io_sync(r.file, NULL);
-        ret[count++] = (struct io_completion){.tag = r.tag, .status = r.status};
-    }
-    return count;
-}
-
-static int sim_op_queue_event_fd(struct io_queue *base)
-{
-    (void)base;
-    return -1;
-}
-
-static void sim_op_queue_wake(struct io_queue *base)
-{
-    (void)base;
 }
 
 static const struct io_ops sim_ops = {
@@ -598,12 +396,12 @@ static const struct io_ops sim_ops = {
     .lock = sim_op_lock,
     .space = sim_op_space,
     .destroy = sim_op_destroy,
-    .queue_create = sim_op_queue_create,
-    .queue_destroy = sim_op_queue_destroy,
-    .queue_write_sync = sim_op_queue_write_sync,
-    .queue_poll = sim_op_queue_poll,
-    .queue_event_fd = sim_op_queue_event_fd,
-    .queue_wake = sim_op_queue_wake,
+    .queue_create = sim_queue_create,
+    .queue_destroy = sim_queue_destroy,
+    .queue_write_sync = sim_queue_write_sync,
+    .queue_poll = sim_queue_poll,
+    .queue_event_fd = sim_queue_event_fd,
+    .queue_wake = sim_queue_wake,
 };
 
 /* --- the test's side -------------------------------------------------------------------------- */

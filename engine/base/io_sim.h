@@ -43,9 +43,9 @@ void io_sim_poke(struct io *io, const char *path, uint64_t offset, uint8_t value
 /* Planted defects, to prove that the tests can fail. */
 enum io_sim_defect {
     IO_SIM_DEFECT_NONE = 0,
-    IO_SIM_DEFECT_SKIP_SYNC,        /* io_sync and the sync of queue writes do nothing */
-    IO_SIM_DEFECT_SKIP_DIR_SYNC,    /* io_sync_dir does nothing */
-    IO_SIM_DEFECT_IGNORE_SHORT,     /* short writes are reported as whole */
+    IO_SIM_DEFECT_SKIP_SYNC,     /* io_sync and the sync of queue writes do nothing */
+    IO_SIM_DEFECT_SKIP_DIR_SYNC, /* io_sync_dir does nothing */
+    IO_SIM_DEFECT_IGNORE_SHORT,  /* short writes are reported as whole */
 };
 void io_sim_set_defect(struct io *io, enum io_sim_defect defect);
 
