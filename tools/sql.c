@@ -11,7 +11,11 @@
 #include "engine/base/limits.h"
 #include "tools/sql_session.h"
 
-enum { OPTION_FORMAT = OPTION_LONG(0), OPTION_DATA, OPTION_TIMING };
+enum {
+    OPTION_FORMAT = OPTION_LONG(0),
+    OPTION_DATA,
+    OPTION_TIMING
+};
 
 static const struct option_spec sql_options[] = {
     {OPTION_FORMAT, "format", "table|csv|json|ndjson", "how rows are written (default table)"},
@@ -88,7 +92,8 @@ static int sql_run(const struct command *self, int argc, char **argv)
                 return command_usage_error("sql", "%s", error.text);
         } else if (key == OPTION_FORMAT) {
             if (!query_format_from_name(slice_text(o.value), &session.format))
-                return command_usage_error("sql", "'%s' is not one of table, csv, json, ndjson", o.value);
+                return command_usage_error("sql", "'%s' is not one of table, csv, json, ndjson",
+                                           o.value);
         } else if (key == 'f') {
             file = o.value;
         } else if (key == OPTION_DATA) {
@@ -117,12 +122,14 @@ static int sql_run(const struct command *self, int argc, char **argv)
 
 const struct command command_sql = {
     .usage = "sql [FLAGS] [STATEMENT]",
-    .examples = "  driftline sql \"select prompt_version, count(*), p95(latency_ms) from spans group by 1 order by 1\"\n"
-                "  driftline sql --format csv \"select * from spans limit 10\" > spans.csv\n"
-                "  driftline sql                    # the shell; \\help inside\n"
-                "  echo 'show tables' | driftline sql\n"
-                "  driftline sql --data /var/lib/driftline \"select count(*) from spans\"   # no server running\n",
-    .about = "The dialect is described in query/DIALECT.md; `show tables` and `show columns from spans` list what there is.",
+    .examples =
+        "  driftline sql \"select prompt_version, count(*), p95(latency_ms) from spans group by 1 order by 1\"\n"
+        "  driftline sql --format csv \"select * from spans limit 10\" > spans.csv\n"
+        "  driftline sql                    # the shell; \\help inside\n"
+        "  echo 'show tables' | driftline sql\n"
+        "  driftline sql --data /var/lib/driftline \"select count(*) from spans\"   # no server running\n",
+    .about =
+        "The dialect is described in query/DIALECT.md; `show tables` and `show columns from spans` list what there is.",
     OPTIONS(sql_options),
     .run = sql_run,
 };

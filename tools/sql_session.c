@@ -22,32 +22,26 @@ static void on_interrupt(int signal_number)
 static const char *const format_names[] = {
     [QUERY_TABLE] = "table", [QUERY_CSV] = "csv", [QUERY_JSON] = "json", [QUERY_NDJSON] = "ndjson"};
 
-enum status sql_session_open_data(struct sql_session *s, const char *directory, struct error *reterr)
+enum status sql_session_open_data(struct sql_session *s, const char *directory,
+                                  struct error *reterr)
 {
-    enum status status;
-    if ((status = io_create(directory, NULL, &s->io, NULL, reterr)) < 0)
-        return status;
-    struct engine_options options = {.read_only = true, .maintenance_threads = UINT32_MAX};
-    if ((status = engine_open(s->io, &options, &s->engine, reterr)) < 0)
-        goto out;
-    status = engine_project(s->engine, slice_text(s->connect.project), false, &s->project, reterr);
+    enum status status = store_open(directory, true, &s->store, reterr);
     if (status < 0)
-        goto out;
-    s->db = query_db_create(s->engine);
-out:
+        return status;
+    status =
+        engine_project(s->store.engine, slice_text(s->connect.project), false, &s->project, reterr);
     if (status < 0)
         sql_session_close(s);
+    else
+        s->db = query_db_create(s->store.engine);
     return status;
 }
 
 void sql_session_close(struct sql_session *s)
 {
     query_db_destroy(s->db);
-    engine_close(s->engine);
-    io_destroy(s->io);
     s->db = NULL;
-    s->engine = NULL;
-    s->io = NULL;
+    store_close(&s->store);
 }
 
 static bool print_chunk(void *context, struct slice bytes)
@@ -58,25 +52,28 @@ static bool print_chunk(void *context, struct slice bytes)
     return fwrite(bytes.data, 1, bytes.size, stdout) == bytes.size;
 }
 
-static enum status run_remote(struct sql_session *s, struct slice statement, struct buffer *caret,
-                              struct error *reterr)
+/* A statement to the server: to ret_body, or (NULL) in pieces to stdout. */
+static enum status run_remote(struct sql_session *s, struct slice statement,
+                              enum query_format format, struct buffer *ret_body,
+                              struct buffer *caret, struct error *reterr)
 {
     struct buffer path = {0};
-    buffer_printf(&path, "/api/v1/sql?format=%s&width=%u&project=", format_names[s->format],
-                  terminal_width(STDOUT_FILENO));
+    unsigned width = format == QUERY_TABLE ? terminal_width(STDOUT_FILENO) : 0;
+    buffer_printf(&path, "/api/v1/sql?format=%s&width=%u&project=", format_names[format], width);
     url_encode(&path, slice_text(s->connect.project));
     buffer_add_byte(&path, 0);
     struct http_request request = {.method = "POST",
                                    .path = (const char *)path.data,
                                    .body = statement,
-                                   .chunk = print_chunk};
-    enum status status = http_call(&s->connect, &request, NULL, caret, reterr);
+                                   .chunk = ret_body == NULL ? print_chunk : NULL};
+    enum status status = http_call(&s->connect, &request, ret_body, caret, reterr);
     buffer_deinit(&path);
     return status;
 }
 
-static enum status run_local(struct sql_session *s, struct slice statement, struct buffer *caret,
-                             struct error *reterr)
+static enum status run_local(struct sql_session *s, struct slice statement,
+                             enum query_format format, struct buffer *ret_body,
+                             struct buffer *caret, struct error *reterr)
 {
     struct query_result *result = NULL;
     struct query_options options = {.project = s->project, .cancel = &interrupted};
@@ -86,10 +83,22 @@ static enum status run_local(struct sql_session *s, struct slice statement, stru
         return status;
     }
     struct buffer text = {0};
-    query_result_write(result, s->format, terminal_width(STDOUT_FILENO), &text);
+    struct buffer *to = ret_body != NULL ? ret_body : &text;
+    query_result_write(result, format, terminal_width(STDOUT_FILENO), to);
     (void)fwrite(text.data, 1, text.size, stdout);
     buffer_deinit(&text);
     query_result_destroy(result);
+    return status;
+}
+
+enum status sql_session_json(struct sql_session *s, struct slice statement, struct buffer *ret_json,
+                             struct error *reterr)
+{
+    struct buffer caret = {0};
+    enum status status = s->store.engine != NULL
+                             ? run_local(s, statement, QUERY_JSON, ret_json, &caret, reterr)
+                             : run_remote(s, statement, QUERY_JSON, ret_json, &caret, reterr);
+    buffer_deinit(&caret);
     return status;
 }
 
@@ -102,8 +111,9 @@ int sql_session_run(struct sql_session *s, struct slice statement)
     struct buffer caret = {0};
     struct error error = {0};
     int64_t started_ns = clock_monotonic_ns();
-    enum status status = s->engine != NULL ? run_local(s, statement, &caret, &error)
-                                           : run_remote(s, statement, &caret, &error);
+    enum status status = s->store.engine != NULL
+                             ? run_local(s, statement, s->format, NULL, &caret, &error)
+                             : run_remote(s, statement, s->format, NULL, &caret, &error);
     (void)sigaction(SIGINT, &before, NULL);
     (void)fflush(stdout);
     int exit_code = EXIT_CODE_OK;

@@ -117,7 +117,8 @@ int sql_shell(struct sql_session *s)
     EditLine *edit = el_init("driftline", stdin, stdout, stderr);
     History *lines = history_init();
     if (edit == NULL || lines == NULL) {
-        (void)fprintf(stderr, "driftline: the line editor can't start; pipe statements to `driftline sql`\n");
+        (void)fprintf(
+            stderr, "driftline: the line editor can't start; pipe statements to `driftline sql`\n");
         return EXIT_CODE_FAILURE;
     }
     (void)history(lines, &event, H_SETSIZE, HISTORY_LINES);
@@ -128,7 +129,8 @@ int sql_shell(struct sql_session *s)
     (void)el_set(edit, EL_EDITOR, "emacs");
     (void)el_set(edit, EL_HIST, history, lines);
     (void)el_set(edit, EL_SIGNAL, 1);
-    (void)puts("driftline " DRIFTLINE_VERSION " - statements end with ';', \\help lists commands, \\q leaves");
+    (void)puts("driftline " DRIFTLINE_VERSION
+               " - statements end with ';', \\help lists commands, \\q leaves");
     struct buffer text = {0};
     int count = 0;
     for (;;) {
