@@ -84,11 +84,12 @@ unsigned terminal_width(int fd)
 
 static void print_overview(FILE *to)
 {
-    (void)fputs("Driftline remembers every LLM span and says when quality, cost or latency drifts.\n\n"
-                "  driftline serve --data DIR              start a server\n"
-                "  driftline ingest --format csv FILE      load spans\n"
-                "  driftline sql \"select count(*) from spans\"\n",
-                to);
+    (void)fputs(
+        "Driftline remembers every LLM span and says when quality, cost or latency drifts.\n\n"
+        "  driftline serve --data DIR              start a server\n"
+        "  driftline ingest --format csv FILE      load spans\n"
+        "  driftline sql \"select count(*) from spans\"\n",
+        to);
     const char *group = "";
     for (uint32_t i = 0; i < COMMAND_COUNT; i++) {
         if (strcmp(group, commands[i].group) != 0) {
@@ -97,10 +98,11 @@ static void print_overview(FILE *to)
         }
         (void)fprintf(to, "  %-14s %s\n", commands[i].name, commands[i].summary);
     }
-    (void)fputs("\n`driftline COMMAND --help` shows examples and flags. Clients take --server HOST or "
-                "DRIFTLINE_SERVER,\nand the key from DRIFTLINE_KEY.\n"
-                "Exit codes: 0 ok, 1 failure, 2 usage, 3 corrupt data, 4 server unreachable.\n",
-                to);
+    (void)fputs(
+        "\n`driftline COMMAND --help` shows examples and flags. Clients take --server HOST or "
+        "DRIFTLINE_SERVER,\nand the key from DRIFTLINE_KEY.\n"
+        "Exit codes: 0 ok, 1 failure, 2 usage, 3 corrupt data, 4 server unreachable.\n",
+        to);
 }
 
 static int find_command(const char *name)
@@ -154,7 +156,8 @@ int command_main(int argc, char **argv)
     return command->run(command, argc - 1, argv + 1);
 }
 
-const char *command_name(uint32_t index, const struct command **ret_command, const char **ret_summary)
+const char *command_name(uint32_t index, const struct command **ret_command,
+                         const char **ret_summary)
 {
     if (index >= COMMAND_COUNT)
         return NULL;

@@ -34,7 +34,8 @@ struct command {
     const char *about;    /* a paragraph, or "" */
     const struct option_spec *options;
     size_t option_count;
-    int (*run)(const struct command *self, int argc, char **argv); /* argv[0] is the command's name */
+    int (*run)(const struct command *self, int argc,
+               char **argv); /* argv[0] is the command's name */
 };
 
 #define OPTION_LONG(n) (256 + (n))
@@ -44,7 +45,8 @@ int command_main(int argc, char **argv);
 /* The exit code that fits a status. */
 int command_exit_code(enum status status);
 /* The index-th command of the table, for `completion`; NULL after the last. */
-const char *command_name(uint32_t index, const struct command **ret_command, const char **ret_summary);
+const char *command_name(uint32_t index, const struct command **ret_command,
+                         const char **ret_summary);
 /* Prints "driftline: TEXT" to stderr and returns the exit code of the error's status. */
 int command_fail(const struct error *error);
 /* Prints the sentence and "see `driftline NAME --help`" to stderr; returns EXIT_CODE_USAGE. */
@@ -58,7 +60,10 @@ struct options {
     int at;            /* first operand once options_next returned OPTION_DONE */
     const char *value; /* of the flag just returned */
 };
-enum { OPTION_DONE = -1, OPTION_STOP = -2 };
+enum {
+    OPTION_DONE = -1,
+    OPTION_STOP = -2
+};
 void options_begin(struct options *o, const struct command *command, int argc, char **argv);
 /* A flag's key; OPTION_DONE; or OPTION_STOP: help was printed (*ret_exit 0) or an error (*ret_exit 2). */
 int options_next(struct options *o, int *ret_exit);

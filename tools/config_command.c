@@ -7,7 +7,10 @@
 #include "server/server.h"
 #include "tools/command.h"
 
-enum { OPTION_DEFAULTS = OPTION_LONG(0), OPTION_SET };
+enum {
+    OPTION_DEFAULTS = OPTION_LONG(0),
+    OPTION_SET
+};
 
 static const struct option_spec config_options[] = {
     {OPTION_DEFAULTS, "defaults", NULL, "dump: the defaults alone, without environment or file"},
@@ -92,7 +95,8 @@ const struct command command_config = {
     .examples = "  driftline config dump --defaults > driftline.yaml\n"
                 "  driftline config check driftline.yaml\n"
                 "  driftline serve --config driftline.yaml\n",
-    .about = "Precedence: flag, then environment (DRIFTLINE_LISTEN_HTTP, ...), then file, then default.",
+    .about =
+        "Precedence: flag, then environment (DRIFTLINE_LISTEN_HTTP, ...), then file, then default.",
     OPTIONS(config_options),
     .run = config_run,
 };

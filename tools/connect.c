@@ -62,7 +62,8 @@ enum status connect_init(struct connect *c, struct error *reterr)
     for (size_t i = 0; i < 2; i++) {
         const char *value = getenv(names[i]);
         if (value != NULL && value[0] != 0 && !address_parse(value, hosts[i], ports[i]))
-            return error_set(reterr, STATUS_INVALID, "%s: '%s' is not PORT or ADDR:PORT", names[i], value);
+            return error_set(reterr, STATUS_INVALID, "%s: '%s' is not PORT or ADDR:PORT", names[i],
+                             value);
     }
     return STATUS_OK;
 }
@@ -98,6 +99,7 @@ bool connect_option(struct connect *c, int key, const char *value, enum status *
         return false;
     }
     if (!good)
-        *ret_status = error_set(reterr, STATUS_INVALID, "'%s' is not HOST, PORT or ADDR:PORT", value);
+        *ret_status =
+            error_set(reterr, STATUS_INVALID, "'%s' is not HOST, PORT or ADDR:PORT", value);
     return true;
 }

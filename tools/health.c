@@ -3,43 +3,17 @@
  */
 #include <stdio.h>
 
-#include "engine/base/json.h"
 #include "tools/connect.h"
+#include "tools/json_lines.h"
 
-enum { OPTION_JSON = OPTION_LONG(0) };
+enum {
+    OPTION_JSON = OPTION_LONG(0)
+};
 
 static const struct option_spec health_options[] = {
     {OPTION_JSON, "json", NULL, "print the server's answer as it is"},
     CONNECT_OPTIONS,
 };
-
-/* One "name  value" line a scalar of the (possibly nested) object. */
-static enum status print_lines(struct slice text, struct error *reterr)
-{
-    struct arena arena = {0};
-    struct json j = json_over(text);
-    struct slice prefix = SLICE_EMPTY;
-    struct slice key = SLICE_EMPTY;
-    enum json_token t;
-    while ((t = json_next(&j)) > JSON_END) {
-        if (t == JSON_KEY) {
-            key = json_string(&j, &arena);
-        } else if (t == JSON_OBJECT_BEGIN) {
-            prefix = key;
-        } else if (t == JSON_OBJECT_END) {
-            prefix = SLICE_EMPTY;
-        } else {
-            char name[128];
-            (void)snprintf(name, sizeof name, "%.*s%s%.*s", SLICE_ARG(prefix), prefix.size != 0 ? "." : "",
-                           SLICE_ARG(key));
-            struct slice value = t == JSON_STRING ? json_string(&j, &arena) : j.raw;
-            (void)printf("%-24s %.*s\n", name, SLICE_ARG(value));
-        }
-    }
-    enum status s = t == JSON_ERROR ? json_error(&j, "the server's answer", reterr) : STATUS_OK;
-    arena_deinit(&arena);
-    return s;
-}
 
 static int health_run(const struct command *self, int argc, char **argv)
 {
@@ -68,7 +42,7 @@ static int health_run(const struct command *self, int argc, char **argv)
     if (s >= 0 && json)
         (void)printf("%.*s\n", SLICE_ARG(buffer_slice(&body)));
     else if (s >= 0)
-        s = print_lines(buffer_slice(&body), &error);
+        s = json_lines_print(buffer_slice(&body), &error);
     buffer_deinit(&body);
     return s < 0 ? command_fail(&error) : EXIT_CODE_OK;
 }

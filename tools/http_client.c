@@ -126,8 +126,8 @@ enum status http_call(const struct connect *c, const struct http_request *reques
         return error_set(reterr, STATUS_IO, "libcurl can't start");
     bool v6 = strchr(c->http_host, ':') != NULL;
     struct buffer url = {0};
-    buffer_printf(&url, "http://%s%s%s:%u%s", v6 ? "[" : "", c->http_host, v6 ? "]" : "", c->http_port,
-                  request->path);
+    buffer_printf(&url, "http://%s%s%s:%u%s", v6 ? "[" : "", c->http_host, v6 ? "]" : "",
+                  c->http_port, request->path);
     buffer_add_byte(&url, 0);
     struct curl_slist *headers = headers_make(c, request);
     char reason[CURL_ERROR_SIZE] = "";
@@ -151,13 +151,14 @@ enum status http_call(const struct connect *c, const struct http_request *reques
     if (a.stopped)
         s = error_set(reterr, STATUS_CANCELLED, "cancelled");
     else if (result == CURLE_COULDNT_CONNECT || result == CURLE_COULDNT_RESOLVE_HOST)
-        s = error_set(reterr, STATUS_UNREACHABLE,
-                      "no server at %s:%u (%s); start one with `driftline serve --data DIR`, or name "
-                      "it with --server and --http",
-                      c->http_host, c->http_port, reason);
+        s = error_set(
+            reterr, STATUS_UNREACHABLE,
+            "no server at %s:%u (%s); start one with `driftline serve --data DIR`, or name "
+            "it with --server and --http",
+            c->http_host, c->http_port, reason);
     else if (result != CURLE_OK)
-        s = error_set(reterr, STATUS_UNREACHABLE, "talking to %s:%u: %s", c->http_host, c->http_port,
-                      reason[0] != 0 ? reason : curl_easy_strerror(result));
+        s = error_set(reterr, STATUS_UNREACHABLE, "talking to %s:%u: %s", c->http_host,
+                      c->http_port, reason[0] != 0 ? reason : curl_easy_strerror(result));
     else if (code >= 400)
         s = answer_error(&a, code, ret_caret, reterr);
     curl_slist_free_all(headers);

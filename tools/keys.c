@@ -10,7 +10,12 @@
 #include "server/auth/auth.h"
 #include "tools/connect.h"
 
-enum { OPTION_SCOPES = OPTION_LONG(0), OPTION_NOTE, OPTION_DATA, OPTION_JSON };
+enum {
+    OPTION_SCOPES = OPTION_LONG(0),
+    OPTION_NOTE,
+    OPTION_DATA,
+    OPTION_JSON
+};
 
 static const struct option_spec keys_options[] = {
     {OPTION_SCOPES, "scopes", "LIST", "create: ingest,read,review,admin (default ingest,read)"},
@@ -98,8 +103,8 @@ static void print_list(struct slice answer)
             struct slice value = arena_copy(&arena, json_string(&j, &arena));
             values[field] = (const char *)value.data;
         } else if (t == JSON_OBJECT_END && values[0][0] != 0) {
-            print_row(values[0], values[1], values[2], values[3], values[4][0] != 0 ? "revoked" : "active",
-                      values[5]);
+            print_row(values[0], values[1], values[2], values[3],
+                      values[4][0] != 0 ? "revoked" : "active", values[5]);
             const char *fresh[6] = {"", "", "", "never", "", ""};
             memcpy(values, fresh, sizeof values);
         }
@@ -147,7 +152,8 @@ static void print_key(void *context, const struct auth_key_info *k)
     char used[TIME_TEXT_BYTES];
     scopes_to_text(k->scopes, scopes);
     time_or_never(k->last_used_ns, used);
-    print_row(k->key_id, k->project, scopes, used, k->revoked_ns != 0 ? "revoked" : "active", k->note);
+    print_row(k->key_id, k->project, scopes, used, k->revoked_ns != 0 ? "revoked" : "active",
+              k->note);
 }
 
 static enum status local_verb(const struct keys_call *call, struct auth *auth, const char *verb,
@@ -163,8 +169,8 @@ static enum status local_verb(const struct keys_call *call, struct auth *auth, c
     char key[AUTH_KEY_BYTES];
     enum status s = scopes_from_text(slice_text(call->scopes), &scopes, reterr);
     if (s >= 0)
-        s = auth_key_create(auth, slice_text(call->connect.project), scopes, slice_text(call->note), key,
-                            reterr);
+        s = auth_key_create(auth, slice_text(call->connect.project), scopes, slice_text(call->note),
+                            key, reterr);
     if (s >= 0)
         (void)printf("%s\n", key);
     return s;
@@ -229,7 +235,8 @@ static int keys_run(const struct command *self, int argc, char **argv)
     if (!create && !list && !revoke)
         return command_usage_error("keys", "create, list or revoke ID expected");
     if (revoke != (id != NULL) || argc - o.at > 2)
-        return command_usage_error("keys", "%s", revoke ? "revoke needs one key ID" : "create and list take no operand");
+        return command_usage_error(
+            "keys", "%s", revoke ? "revoke needs one key ID" : "create and list take no operand");
     if (call.data != NULL)
         return local(&call, verb, id);
     if (create)
@@ -241,11 +248,13 @@ static int keys_run(const struct command *self, int argc, char **argv)
 
 const struct command command_keys = {
     .usage = "keys create|list|revoke ID [FLAGS]",
-    .examples = "  driftline keys create --project shop --scopes ingest --note \"checkout service\"\n"
-                "  driftline keys list\n"
-                "  driftline keys revoke 3k5x7q2mabcd\n"
-                "  driftline keys create --data /var/lib/driftline --project '*' --scopes ingest,read,review,admin\n",
-    .about = "create prints the key once; only a hash of it is stored. Project '*' means every project.",
+    .examples =
+        "  driftline keys create --project shop --scopes ingest --note \"checkout service\"\n"
+        "  driftline keys list\n"
+        "  driftline keys revoke 3k5x7q2mabcd\n"
+        "  driftline keys create --data /var/lib/driftline --project '*' --scopes ingest,read,review,admin\n",
+    .about =
+        "create prints the key once; only a hash of it is stored. Project '*' means every project.",
     OPTIONS(keys_options),
     .run = keys_run,
 };

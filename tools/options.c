@@ -33,7 +33,8 @@ static void print_help(const struct command *command)
         if (spec->key < 256)
             (void)snprintf(letter, sizeof letter, "-%c, ", spec->key);
         (void)snprintf(flag, sizeof flag, "%s--%s%s%s", letter, spec->name,
-                       spec->argument != NULL ? " " : "", spec->argument != NULL ? spec->argument : "");
+                       spec->argument != NULL ? " " : "",
+                       spec->argument != NULL ? spec->argument : "");
         (void)printf("  %-32s %s\n", flag, spec->help);
     }
     (void)printf("  %-32s %s\n", "-h, --help", "this text");
@@ -50,7 +51,8 @@ static int unknown_flag(const struct options *o, const char *flag)
         name = slice_of(name.data + 1, name.size - 1);
     const char *nearest = nearest_name(name, names, (uint32_t)o->command->option_count + 1);
     if (nearest != NULL)
-        return command_usage_error(o->argv[0], "unknown flag '%s'; did you mean '--%s'?", flag, nearest);
+        return command_usage_error(o->argv[0], "unknown flag '%s'; did you mean '--%s'?", flag,
+                                   nearest);
     return command_usage_error(o->argv[0], "unknown flag '%s'", flag);
 }
 
@@ -61,9 +63,10 @@ int options_next(struct options *o, int *ret_exit)
     size_t used = 2;
     for (size_t i = 0; i < o->command->option_count; i++) {
         const struct option_spec *spec = &o->command->options[i];
-        longs[i] = (struct option){.name = spec->name,
-                                   .has_arg = spec->argument != NULL ? required_argument : no_argument,
-                                   .val = spec->key};
+        longs[i] =
+            (struct option){.name = spec->name,
+                            .has_arg = spec->argument != NULL ? required_argument : no_argument,
+                            .val = spec->key};
         if (spec->key < 256) {
             shorts[used++] = (char)spec->key;
             if (spec->argument != NULL)
