@@ -387,6 +387,7 @@ int main(int argc, char **argv)
     r.sent_ns = mem_zero(BATCHES_MAX, sizeof *r.sent_ns);
     r.latencies = mem_zero(BATCHES_MAX, sizeof *r.latencies);
     if (wire_client_open(&(struct wire_client_options){.port = port,
+                                                       .project = slice_text("default"),
                                                        .name = slice_text("bench_wire"),
                                                        .on_ack = on_ack,
                                                        .on_reject = on_reject,

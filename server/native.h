@@ -17,7 +17,7 @@
 struct native;
 
 struct native_hooks {
-    /* Whether a key may speak for a project: its number and the scopes (enum scope of server/auth). A
+    /* Whether a key may speak for a project (empty: the key's own): its number and the scopes (enum scope of server/auth). A
      * connection needs SCOPE_INGEST, SCOPE_REVIEW or SCOPE_ADMIN. The text of a refusal goes to the client. */
     enum status (*authenticate)(void *context, struct slice key, struct slice project,
                                 uint32_t *ret_project, unsigned *ret_scopes, struct error *reterr);

@@ -6,28 +6,13 @@
  * Cost:      about 80 bytes a row of a 27-column span; loops over arrays that vectorise. A STR
  *            column costs one hash per distinct value in use, not per row.
  */
+#include "server/wire/batch_write.h"
+
 #include "engine/base/check.h"
 #include "engine/base/limits.h"
-#include "server/wire/batch_frame.h"
 
-struct writer {
-    struct buffer *to;
-    struct wire_strings *strings;
-    struct arena *arena; /* codes of STR columns until they are written */
-    struct error *reterr;
-    uint32_t payload_max;
-    size_t start;
-};
-
-/* Codes of one STR column, before they are narrowed. */
-struct coded {
-    uint32_t *codes;
-    uint32_t code_max;
-    bool constant;
-};
-
-static enum status column_bad(struct error *reterr, enum status status, enum table table,
-                              const struct column *column, const char *reason)
+enum status batch_column_bad(struct error *reterr, enum status status, enum table table,
+                             const struct column *column, const char *reason)
 {
     return error_set(reterr, status, "column %s.%s: %s", table_name(table), column->name, reason);
 }
@@ -44,10 +29,11 @@ static enum status cells_check(const struct batch *b, const struct batch_column 
         if (v->valid != NULL && v->valid[i] == 0)
             continue;
         if (v->bytes[i].size > limit)
-            return column_bad(reterr, STATUS_LIMIT, b->table, c->column, "a cell is too long");
+            return batch_column_bad(reterr, STATUS_LIMIT, b->table, c->column,
+                                    "a cell is too long");
         if (is_refs && v->bytes[i].size % sizeof(struct id128) != 0)
-            return column_bad(reterr, STATUS_INVALID, b->table, c->column,
-                              "references must be whole 16-byte addresses");
+            return batch_column_bad(reterr, STATUS_INVALID, b->table, c->column,
+                                    "references must be whole 16-byte addresses");
     }
     return STATUS_OK;
 }
@@ -69,8 +55,8 @@ static enum status batch_check(const struct batch *b, enum table table, uint32_t
         const struct batch_column *c = &b->columns[i];
         cell_bytes += b->rows * (storage_width(c->column->storage) + 1);
         if (c->vector.rows != b->rows || c->vector.storage != c->column->storage)
-            return column_bad(reterr, STATUS_INVALID, table, c->column,
-                              "its vector does not fit the batch");
+            return batch_column_bad(reterr, STATUS_INVALID, table, c->column,
+                                    "its vector does not fit the batch");
         if (c->column->storage == STORAGE_TEXT || c->column->storage == STORAGE_REFS) {
             enum status s = cells_check(b, c, reterr);
             if (s < 0)
@@ -95,8 +81,8 @@ static enum status codes_map(struct writer *w, const struct batch *b, const stru
     uint32_t *map = arena_zero(w->arena, count, sizeof *map);
     for (uint32_t i = 0; i < b->rows; i++) {
         if (v->codes[i] >= count)
-            return column_bad(w->reterr, STATUS_INVALID, b->table, c->column,
-                              "a code is outside its dictionary");
+            return batch_column_bad(w->reterr, STATUS_INVALID, b->table, c->column,
+                                    "a code is outside its dictionary");
         map[v->codes[i]] = 1;
     }
     map[0] = 0;
@@ -104,7 +90,8 @@ static enum status codes_map(struct writer *w, const struct batch *b, const stru
         if (map[code] == 0)
             continue;
         if (v->dict->values[code].size > STR_BYTES_MAX)
-            return column_bad(w->reterr, STATUS_LIMIT, b->table, c->column, "a string is too long");
+            return batch_column_bad(w->reterr, STATUS_LIMIT, b->table, c->column,
+                                    "a string is too long");
         map[code] = wire_strings_code(w->strings, b->table, c->column->id, v->dict->values[code]);
     }
     *ret_map = map;
@@ -128,246 +115,6 @@ static enum status column_code(struct writer *w, const struct batch *b,
         differs |= code ^ codes[0];
     }
     *ret = (struct coded){.codes = codes, .code_max = code_max, .constant = differs == 0};
-    return STATUS_OK;
-}
-
-static uint8_t width_for(uint64_t max)
-{
-    return max <= UINT8_MAX ? 1 : max <= UINT16_MAX ? 2 : max <= UINT32_MAX ? 4 : 8;
-}
-
-/* ---- payloads of columns ---- */
-
-static void bitmap_pack(const uint8_t *valid, uint32_t rows, uint8_t *to)
-{
-    uint32_t row = 0;
-    for (; row + 8 <= rows; row += 8) {
-        /* The multiplication moves the low bit of byte k to bit 56 + k. */
-        uint64_t eight;
-        memcpy(&eight, valid + row, sizeof eight);
-        *to++ = (uint8_t)(eight * 0x0102040810204080u >> 56);
-    }
-    if (row == rows)
-        return;
-    uint8_t last = 0;
-    for (uint32_t bit = 0; row + bit < rows; bit++)
-        last |= (uint8_t)(valid[row + bit] << bit);
-    *to = last;
-}
-
-#define NARROW(type, to, rows, value)                                                              \
-    do {                                                                                           \
-        type *out = (type *)(void *)(to);                                                          \
-        for (uint32_t i = 0; i < (rows); i++)                                                      \
-            out[i] = (type)(value);                                                                \
-    } while (0)
-
-static void codes_write(struct writer *w, const struct coded *coded, uint32_t rows,
-                        struct wire_column_header *h)
-{
-    if (coded->constant) {
-        h->base = coded->codes[0];
-        return;
-    }
-    h->width = width_for(coded->code_max);
-    uint8_t *to = part_add(w->to, (size_t)rows * h->width);
-    if (h->width == 1)
-        NARROW(uint8_t, to, rows, coded->codes[i]);
-    else if (h->width == 2)
-        NARROW(uint16_t, to, rows, coded->codes[i]);
-    else
-        NARROW(uint32_t, to, rows, coded->codes[i]);
-}
-
-/* Smallest and largest value of rows that have one (at least one does). */
-static void range_find(const int64_t *values, const uint8_t *valid, uint32_t rows, int64_t *ret_min,
-                       int64_t *ret_max)
-{
-    int64_t min = INT64_MAX;
-    int64_t max = INT64_MIN;
-    if (valid == NULL) {
-        for (uint32_t i = 0; i < rows; i++) {
-            min = values[i] < min ? values[i] : min;
-            max = values[i] > max ? values[i] : max;
-        }
-    } else {
-        for (uint32_t i = 0; i < rows; i++) {
-            int64_t low = valid[i] != 0 ? values[i] : INT64_MAX;
-            int64_t high = valid[i] != 0 ? values[i] : INT64_MIN;
-            min = low < min ? low : min;
-            max = high > max ? high : max;
-        }
-    }
-    *ret_min = min;
-    *ret_max = max;
-}
-
-static void words_mask(uint8_t *to, const uint8_t *valid, uint32_t rows, size_t words_a_row)
-{
-    uint64_t *words = (uint64_t *)(void *)to;
-    for (size_t i = 0; i < rows * words_a_row; i++)
-        words[i] &= 0 - (uint64_t)(valid[i / words_a_row] != 0);
-}
-
-static void words_write(struct writer *w, const struct vector *v, const uint8_t *valid,
-                        struct wire_column_header *h)
-{
-    size_t width = storage_width(v->storage);
-    h->width = (uint8_t)width;
-    uint8_t *to = part_add(w->to, v->rows * width);
-    bytes_copy(to, v->i64, v->rows * width);
-    if (valid != NULL)
-        words_mask(to, valid, v->rows, width / sizeof(uint64_t));
-}
-
-static void i64_write(struct writer *w, const struct vector *v, const uint8_t *valid,
-                      struct wire_column_header *h)
-{
-    int64_t min;
-    int64_t max;
-    range_find(v->i64, valid, v->rows, &min, &max);
-    uint64_t range = (uint64_t)max - (uint64_t)min;
-    h->width = range == 0 ? 0 : width_for(range);
-    if (h->width == 8) {
-        words_write(w, v, valid, h);
-        return;
-    }
-    h->base = (uint64_t)min;
-    uint8_t *to = part_add(w->to, (size_t)v->rows * h->width);
-    /* What stands for a NULL row is ignored by the reader. */
-    if (h->width == 1)
-        NARROW(uint8_t, to, v->rows, (uint64_t)v->i64[i] - h->base);
-    else if (h->width == 2)
-        NARROW(uint16_t, to, v->rows, (uint64_t)v->i64[i] - h->base);
-    else if (h->width == 4)
-        NARROW(uint32_t, to, v->rows, (uint64_t)v->i64[i] - h->base);
-}
-
-static bool words_constant(const struct vector *v, const uint8_t *valid, uint64_t *ret)
-{
-    uint64_t value = 0;
-    uint64_t differs = 0;
-    for (uint32_t i = 0; i < v->rows; i++)
-        if (valid == NULL || valid[i] != 0) {
-            value = v->id64[i];
-            break;
-        }
-    for (uint32_t i = 0; i < v->rows; i++)
-        differs |= (valid == NULL || valid[i] != 0) ? v->id64[i] ^ value : 0;
-    *ret = value;
-    return differs == 0;
-}
-
-static void texts_write(struct writer *w, const struct vector *v, const uint8_t *valid,
-                        struct wire_column_header *h)
-{
-    uint8_t *lengths = part_add(w->to, h->value_count * sizeof(uint32_t));
-    uint64_t total = 0;
-    for (uint32_t i = 0; i < v->rows; i++) {
-        if (valid != NULL && valid[i] == 0)
-            continue;
-        uint32_t length = (uint32_t)v->bytes[i].size;
-        memcpy(lengths, &length, sizeof length);
-        lengths += sizeof length;
-        total += length;
-    }
-    uint8_t *bytes = part_add(w->to, total);
-    for (uint32_t i = 0; i < v->rows; i++) {
-        if (valid != NULL && valid[i] == 0)
-            continue;
-        bytes_copy(bytes, v->bytes[i].data, v->bytes[i].size);
-        bytes += v->bytes[i].size;
-    }
-}
-
-static uint64_t texts_bytes(const struct vector *v, const uint8_t *valid)
-{
-    uint64_t total = 0;
-    for (uint32_t i = 0; i < v->rows; i++)
-        total += valid != NULL && valid[i] == 0 ? 0 : v->bytes[i].size;
-    return total;
-}
-
-static uint32_t valid_count(const uint8_t *valid, uint32_t rows)
-{
-    uint32_t count = 0;
-    for (uint32_t i = 0; i < rows; i++)
-        count += valid[i] != 0;
-    return count;
-}
-
-/* ---- columns ---- */
-
-/* Columns without a value are left out, and so is seq: the engine gives it. */
-static bool column_wanted(const struct batch *b, const struct batch_column *c,
-                          const struct coded *coded, uint32_t *ret_present)
-{
-    if (b->rows == 0 || strcmp(c->column->name, "seq") == 0)
-        return false;
-    if (c->column->storage == STORAGE_STR)
-        return !(coded->constant && coded->codes[0] == 0);
-    *ret_present = c->vector.valid == NULL ? b->rows : valid_count(c->vector.valid, b->rows);
-    return *ret_present != 0;
-}
-
-static void column_head_write(struct writer *w, const struct column *column,
-                              struct wire_column_header *h)
-{
-    buffer_add(w->to, h, sizeof *h);
-    if (column->id < COLUMN_DYNAMIC)
-        return;
-    size_t size = strlen(column->name);
-    h->id = COLUMN_DYNAMIC;
-    h->name_bytes = (uint16_t)size;
-    memcpy(part_add(w->to, size), column->name, size);
-}
-
-static enum status column_write(struct writer *w, const struct batch *b,
-                                const struct batch_column *c, const struct coded *coded,
-                                uint32_t present)
-{
-    const struct vector *v = &c->vector;
-    size_t start = w->to->size;
-    const uint8_t *valid = NULL;
-    struct wire_column_header h = {.id = c->column->id, .storage = (uint8_t)v->storage};
-    column_head_write(w, c->column, &h);
-    if (v->storage != STORAGE_STR && present != b->rows) {
-        valid = v->valid;
-        h.flags = WIRE_COLUMN_BITMAP;
-        bitmap_pack(valid, b->rows, part_add(w->to, wire_bitmap_bytes(b->rows)));
-    }
-    switch (v->storage) {
-    case STORAGE_I64:
-        i64_write(w, v, valid, &h);
-        break;
-    case STORAGE_F64:
-    case STORAGE_ID64:
-        if (!words_constant(v, valid, &h.base)) {
-            h.base = 0;
-            words_write(w, v, valid, &h);
-        }
-        break;
-    case STORAGE_ID128:
-        words_write(w, v, valid, &h);
-        break;
-    case STORAGE_STR:
-        codes_write(w, coded, b->rows, &h);
-        break;
-    case STORAGE_TEXT:
-    case STORAGE_REFS:
-        if (texts_bytes(v, valid) > w->payload_max)
-            return column_bad(w->reterr, STATUS_LIMIT, b->table, c->column,
-                              "its cells are too large for one batch; send fewer rows at a time");
-        h.value_count = present;
-        texts_write(w, v, valid, &h);
-        break;
-    }
-    h.body_bytes = (uint32_t)(w->to->size - start - sizeof h);
-    memcpy(w->to->data + start, &h, sizeof h);
-    if (w->to->size - w->start > w->payload_max)
-        return error_set(w->reterr, STATUS_LIMIT,
-                         "the batch takes more than %lu bytes; send fewer rows at a time",
-                         (unsigned long)w->payload_max);
     return STATUS_OK;
 }
 
@@ -460,13 +207,11 @@ static enum status frame_write(struct writer *w, const struct wire_input *in,
         const struct batch *b = tables[t];
         h->rows[t] = b != NULL ? b->rows : 0;
         for (uint32_t i = 0; b != NULL && i < b->column_count; i++) {
-            uint32_t present = 0;
+            bool written = false;
             const struct coded *codes = coded[t] != NULL ? &coded[t][i] : NULL;
-            if (!column_wanted(b, &b->columns[i], codes, &present))
-                continue;
-            if ((s = column_write(w, b, &b->columns[i], codes, present)) < 0)
+            if ((s = batch_column_write(w, b, &b->columns[i], codes, &written)) < 0)
                 return s;
-            h->column_counts[t]++;
+            h->column_counts[t] += written;
         }
     }
     h->message_count = in->message_count;

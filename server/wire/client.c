@@ -30,10 +30,7 @@ static void options_fill(struct wire_client *c, const struct wire_client_options
     if (c->options.port == 0)
         c->options.port = WIRE_PORT_DEFAULT;
     buffer_add_slice(&c->key, options->key);
-    if (options->project.size > 0)
-        buffer_add_slice(&c->project, options->project);
-    else
-        buffer_add_text(&c->project, "default");
+    buffer_add_slice(&c->project, options->project);
     buffer_add_slice(&c->name, options->name);
     c->options.key = buffer_slice(&c->key);
     c->options.project = buffer_slice(&c->project);

@@ -41,7 +41,7 @@ struct wire_client_options {
     const char *host;     /* NULL: "127.0.0.1" */
     uint16_t port;        /* 0: 4319 */
     struct slice key;     /* empty: none */
-    struct slice project; /* empty: "default" */
+    struct slice project; /* empty: the key's own, or "default" */
     struct slice name;    /* of the program, for the server's log */
     struct id128 client;  /* zero: a random one. A fixed one goes on after a restart, with care: one
                               process at a time, and batches that were not acked must come again */
