@@ -67,10 +67,11 @@ static bool bins_merge(struct bins *to, const struct bins *from, int sign)
         return false;
     (void)bins_reach(to, from->first + begin);
     (void)bins_reach(to, from->first + end - 1);
-    uint32_t *counts = to->counts + (from->first - to->first);
-    for (uint32_t i = begin; i < end; i++) {
+    uint32_t *counts = to->counts + (from->first + begin - to->first);
+    for (uint32_t i = 0; i < end - begin; i++) {
         uint32_t before = counts[i];
-        counts[i] = sign > 0 ? before + from->counts[i] : before - from->counts[i];
+        uint32_t other = from->counts[begin + i];
+        counts[i] = sign > 0 ? before + other : before - other;
         full |= sign > 0 && counts[i] < before;
     }
     return full;

@@ -479,7 +479,7 @@ static enum status parse_primary(struct parser *p, struct ast **ret)
     case TOKEN_PARAMETER:
         return parse_parameter(p, ret);
     case TOKEN_QUOTED:
-        return parse_name_path(p, ret);
+        return token_is_operator(&p->next, "(") ? parse_call(p, ret) : parse_name_path(p, ret);
     case TOKEN_NAME:
         return parse_word(p, ret);
     case TOKEN_OPERATOR:

@@ -326,26 +326,33 @@ bool token_is_operator(const struct token *t, const char *text)
     return t->kind == TOKEN_OPERATOR && slice_is(t->value, text);
 }
 
-/* A statement that does not tokenize is taken whole: the parser will say what is wrong with it. */
+/* Bytes that are no token are stepped over: the parser will say what is wrong with them. */
 struct slice query_split(struct slice text, struct slice *rest)
 {
     struct arena arena = {0};
     struct lexer l = {.text = text, .arena = &arena};
-    struct token t;
     size_t start = text.size;
     size_t end = text.size;
     *rest = SLICE_EMPTY;
-    while (token_next(&l, &t, NULL) == STATUS_OK && t.kind != TOKEN_END) {
-        if (start == text.size && !token_is_operator(&t, ";"))
-            start = t.position;
-        if (start != text.size && token_is_operator(&t, ";")) {
+    while (l.at < text.size) {
+        struct token t;
+        size_t before = l.at;
+        if (token_next(&l, &t, NULL) < 0) {
+            start = start == text.size ? before : start;
+            l.at++;
+            continue;
+        }
+        if (t.kind == TOKEN_END)
+            break;
+        bool semicolon = token_is_operator(&t, ";");
+        if (semicolon && start != text.size) {
             end = t.position;
             *rest = slice_of(text.data + t.end, text.size - t.end);
             break;
         }
+        if (!semicolon && start == text.size)
+            start = t.position;
     }
-    if (start == text.size && l.at < text.size)
-        start = t.kind == TOKEN_END ? text.size : l.at;
     arena_deinit(&arena);
     return start >= end ? SLICE_EMPTY : slice_of(text.data + start, end - start);
 }

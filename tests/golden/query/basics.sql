@@ -1,0 +1,28 @@
+-- SELECT without FROM: literals, operators, functions
+SELECT 1 AS one, 2.5, 'text' t, NULL AS nothing, TRUE, -3, 1e3;
+SELECT 7/2, 7%3, -7/2, 7//2, 7.0/2, 2^10, 1+2*3, (1+2)*3;
+SELECT 'a' || 'b' || 3, concat('x', NULL, 4, TRUE), concat_ws('-', 'a', NULL, 'b');
+SELECT abs(-5), abs(-2.5), round(2.5), round(2.675, 2), round(-1234.5678, -2), floor(2.7), ceil(2.1), trunc(-2.7);
+SELECT ln(1), log(1000), exp(0), sqrt(16), power(2, 0.5), sign(-3), mod(10, 4), log(2, 8);
+SELECT length('héllo'), octet_length('héllo'), upper('abc'), lower('ABC'), substr('hello', 2, 3), left('hello', 2), right('hello', 2), left('hello', -2);
+SELECT replace('banana', 'an', 'AN'), trim('  x '), ltrim('xxa', 'x'), rtrim('axx', 'x'), trim(both 'x' from 'xax'), strpos('hello', 'll'), position('l' in 'hello');
+SELECT starts_with('hello', 'he'), ends_with('hello', 'lo'), contains('hello', 'ell'), split_part('a,b,c', ',', 2), split_part('a,b,c', ',', -1), substring('hello' from 2 for 2);
+SELECT 'hello' LIKE 'h%o', 'hello' LIKE '_ello', 'hello' ILIKE 'HEL%', 'hello' NOT LIKE '%x%', 'a%b' LIKE 'a\%b', 'hello' ~ '^h.*o$', 'hello' ~* 'HELLO', 'hello' !~ 'z';
+SELECT CASE WHEN 1 > 2 THEN 'a' WHEN 2 > 1 THEN 'b' ELSE 'c' END, CASE 3 WHEN 1 THEN 'one' WHEN 3 THEN 'three' END, CASE WHEN FALSE THEN 1 END;
+SELECT coalesce(NULL, 2, 3), nullif(1, 1), nullif(1, 2), greatest(1, 5, NULL, 3), least(2.5, 1), greatest('a', 'b');
+SELECT 1 IN (1, 2), 3 IN (1, 2), NULL IN (1), 3 IN (1, NULL), 3 NOT IN (1, 2), 2 BETWEEN 1 AND 3, 5 NOT BETWEEN 1 AND 3;
+SELECT NULL IS NULL, 1 IS NOT NULL, NULL IS DISTINCT FROM 1, 1 IS DISTINCT FROM 1, NULL IS NOT DISTINCT FROM NULL, TRUE IS TRUE, NULL = 1;
+SELECT NULL AND FALSE, NULL AND TRUE, NULL OR TRUE, NULL OR FALSE, NOT NULL::bool, NOT TRUE;
+SELECT '5'::int + 1, '2.5'::float8, CAST('t' AS boolean), 3::text || 'x', 2.7::int, TRUE::int, 1::bool, '1h'::interval, 1.5::numeric(10,2);
+SELECT timestamp '2026-11-01 12:34:56.789', '2026-11-01'::date, '2026-11-01T00:00:00Z'::timestamptz + interval '1 hour', now();
+SELECT timestamp '2026-11-02' - timestamp '2026-11-01', interval '1 day' * 2, interval '1h' / 4, interval '90m', interval '1 hour 30 minutes', interval '-5m', interval '01:30:00';
+SELECT extract(epoch from timestamp '2026-11-01'), extract(year from timestamp '2026-11-01'), extract(hour from timestamp '2026-11-01 13:00'), extract(dow from timestamp '2026-11-01'), extract(isodow from timestamp '2026-11-01'), extract(week from timestamp '2026-11-01'), extract(doy from timestamp '2026-02-03'), extract(epoch from interval '1h');
+SELECT date_trunc('hour', timestamp '2026-11-01 13:45:12'), date_trunc('week', timestamp '2026-11-01 13:45:12'), date_trunc('month', timestamp '2026-11-15'), time_bucket('5m', timestamp '2026-11-01 13:47:12'), time_bucket('7d', timestamp '2026-11-01'), to_timestamp(1793577600.5);
+SELECT '{"a":{"b":[1,2,{"c":"x"}]},"s":"str","n":null,"t":true}'->>'s' AS s, '{"a":{"b":[1,2,{"c":"x"}]}}'->'a'->'b'->2->>'c' AS c, '{"n":null}'->>'n' AS n, '[1,2,3]'->>-1 AS last, 'not json'->>'a' AS bad, '{"a":[1,{"b":2}]}'->'a' AS sub, json_array_length('[1,2,3]') AS len;
+SELECT 9223372036854775807 AS big, -9223372036854775808 AS small, 9223372036854775808 AS real;
+SELECT 0.1 + 0.2, 1e21, 1e-7, 100000000000000000000.0, 123456789.125, -0.0;
+SELECT $$dollar 'quoted'$$ AS d, E'tab\there' AS e, 'it''s' AS q, "left"('abc', 1) AS l;
+SELECT 1 WHERE FALSE;
+SELECT 1 LIMIT 0;
+SELECT * FROM (SELECT 1 AS a, 'x' AS b) AS t WHERE a = 1;
+WITH x AS (SELECT 1 AS a), y (b) AS (SELECT a + 1 FROM x) SELECT b * 10 AS c FROM y;
