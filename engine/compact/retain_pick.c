@@ -108,7 +108,7 @@ static uint32_t drop_by_age(const struct dated *d, uint32_t count,
                             const struct retain_policy *policy, bool *drop)
 {
     int64_t now_ns = policy->now_ns;
-    int64_t newest_ns;
+    int64_t newest_ns = 0;
     uint32_t dropped = 0;
     if (!policy->confirmed) {
         if (!newest_find(d, count, &newest_ns))
