@@ -240,7 +240,11 @@ void connection_stall(struct native_connection *c, const struct error *error)
     if (c->stalled_ns == 0)
         c->stalled_ns = clock_monotonic_ns();
     c->native->stats.stalls++;
-    TAILQ_INSERT_TAIL(&c->native->stalled, c, stalled_link);
+    /* Who had its turn in vain stays first, so that at most one decoded batch is held at a time. */
+    if (c->native->retrying)
+        TAILQ_INSERT_HEAD(&c->native->stalled, c, stalled_link);
+    else
+        TAILQ_INSERT_TAIL(&c->native->stalled, c, stalled_link);
     (void)event_del(c->read_event);
     struct timeval soon = {.tv_usec = 5000};
     if (!evtimer_pending(c->native->retry_event, NULL))

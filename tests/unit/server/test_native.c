@@ -83,14 +83,11 @@ static void host_run(void *context)
     net_loop_run(((struct host *)context)->loop);
 }
 
-static void host_open(struct host *h, const struct native_options *options)
+/* Opens the store in h->directory and serves it on a port (0: any). */
+static void host_start(struct host *h, const struct native_options *options, uint16_t port)
 {
     struct error error = {0};
     struct native_options o = *options;
-    *h = (struct host){0};
-    atomic_store(&h->scopes, SCOPE_INGEST);
-    (void)snprintf(h->directory, sizeof h->directory, "/tmp/driftline-native-XXXXXX");
-    cr_assert(mkdtemp(h->directory) != NULL);
     cr_assert(io_create(h->directory, "posix", &h->io, NULL, &error) == STATUS_OK, "%s",
               error.text);
     cr_assert(engine_open(h->io, &(struct engine_options){.maintenance_threads = UINT32_MAX},
@@ -100,6 +97,7 @@ static void host_open(struct host *h, const struct native_options *options)
                   STATUS_OK,
               "%s", error.text);
     cr_assert_eq(net_loop_create(&h->loop, &error), STATUS_OK);
+    o.address.port = port;
     (void)snprintf(o.address.host, sizeof o.address.host, "127.0.0.1");
     struct native_hooks hooks = {.authenticate = host_authenticate,
                                  .append = host_append,
@@ -115,21 +113,36 @@ static void host_open(struct host *h, const struct native_options *options)
     thread_start(&h->thread, "host", host_run, h);
 }
 
+static void host_open(struct host *h, const struct native_options *options)
+{
+    *h = (struct host){0};
+    atomic_store(&h->scopes, SCOPE_INGEST);
+    (void)snprintf(h->directory, sizeof h->directory, "/tmp/driftline-native-XXXXXX");
+    cr_assert(mkdtemp(h->directory) != NULL);
+    host_start(h, options, 0);
+}
+
 static void host_stop(struct host *h)
 {
     net_loop_stop(h->loop);
     thread_join(&h->thread);
 }
 
-static void host_destroy(struct host *h)
+/* Ends the server and closes the store, which stays on disk. */
+static void host_end(struct host *h)
 {
-    char command[128];
     native_destroy(h->native);
     event_free(h->engine_event);
     event_free(h->pump_event);
     engine_close(h->engine);
     net_loop_destroy(h->loop);
     io_destroy(h->io);
+}
+
+static void host_destroy(struct host *h)
+{
+    char command[128];
+    host_end(h);
     (void)snprintf(command, sizeof command, "rm -rf %s", h->directory);
     cr_assert_eq(system(command), 0);
 }
@@ -441,6 +454,60 @@ Test(native, applies_every_batch_exactly_once_over_a_line_that_is_cut)
     cr_assert_eq(distinct, sent);
     cr_assert_eq(s.rejects, 0);
     cr_assert(stats.resent > 0 && cutter.cuts > 10, "%d cuts", cutter.cuts);
+    sender_close(&s);
+    host_close(&h);
+}
+
+/* The server is gone several times, with batches applied but not acknowledged; another takes its place on what
+ * the log has kept. */
+Test(native, applies_every_batch_exactly_once_over_restarts_of_the_server)
+{
+    struct host h;
+    struct sender s;
+    uint64_t distinct;
+    host_open(&h, &(struct native_options){0});
+    uint16_t port = native_port(h.native);
+    sender_open(&s, port);
+    for (int round = 0; round < 4; round++) {
+        for (int i = 0; i < 10; i++)
+            sender_send_apart(&s, 7);
+        sender_flush(&s);
+        /* From here on nothing is acknowledged, but the log may well get it. */
+        atomic_store(&h.deaf, round % 2 == 0);
+        for (int i = 0; i < 10; i++)
+            sender_send_apart(&s, 7);
+        host_stop(&h);
+        host_end(&h);
+        cr_assert_eq(wire_client_poll(s.client, 30 * NS_PER_MS, &s.error), STATUS_OK);
+        atomic_store(&h.deaf, false);
+        host_start(&h, &(struct native_options){0}, port);
+    }
+    sender_flush(&s);
+    uint64_t sent = s.next_span - 1;
+    cr_assert_eq(host_count(&h, TABLE_SPANS, &distinct), sent);
+    cr_assert_eq(distinct, sent);
+    cr_assert_eq(host_count(&h, TABLE_SCORES, &distinct), sent);
+    cr_assert_eq(s.rejects, 0);
+    cr_assert(wire_client_stats(s.client).connections >= 5);
+    sender_close(&s);
+    host_close(&h);
+}
+
+Test(native, sends_idle_clients_away_and_they_come_back)
+{
+    struct host h;
+    struct sender s;
+    uint64_t distinct;
+    host_open(&h, &(struct native_options){.idle_timeout_ns = 1});
+    sender_open(&s, native_port(h.native));
+    sender_send(&s, 2);
+    sender_flush(&s);
+    while (wire_client_fd(s.client) >= 0)
+        cr_assert_eq(wire_client_poll(s.client, 50 * NS_PER_MS, &s.error), STATUS_OK);
+    sender_send(&s, 2);
+    sender_flush(&s);
+    cr_assert_eq(wire_client_stats(s.client).connections, 2);
+    cr_assert_eq(host_count(&h, TABLE_SPANS, &distinct), 4);
     sender_close(&s);
     host_close(&h);
 }
