@@ -284,13 +284,66 @@ static void turns_note(struct project *p, const struct batch *spans)
     }
 }
 
+/* Messages by address, to find what they belong to. */
+struct message_slots {
+    uint32_t *slots; /* index + 1 */
+    uint32_t mask;
+};
+
+static uint32_t message_slot(const struct message_slots *m, const struct commit *c,
+                             struct id128 address)
+{
+    uint32_t at = (uint32_t)id128_hash(address) & m->mask;
+    while (m->slots[at] != 0 && !id128_equal(c->messages[m->slots[at] - 1].address, address))
+        at = (at + 1) & m->mask;
+    return at;
+}
+
+/* The conversation of a span: messages of one are stored side by side. */
+static uint64_t span_group(const struct batch *spans, uint32_t row)
+{
+    const struct vector *sessions = batch_vector(spans, SPANS_session);
+    if (sessions != NULL && vector_has(sessions, row))
+        return hash64(vector_bytes(sessions, row));
+    return id128_hash(batch_vector(spans, SPANS_trace_id)->id128[row]);
+}
+
+static void groups_from(const struct applier *a, const struct message_slots *m, uint16_t column_id,
+                        uint64_t *groups)
+{
+    const struct batch *spans = &a->commit->batches[TABLE_SPANS];
+    const struct vector *v = spans->rows == 0 ? NULL : batch_vector(spans, column_id);
+    for (uint32_t i = 0; v != NULL && i < v->rows; i++) {
+        struct slice refs = vector_bytes(v, i);
+        for (size_t at = 0; at < refs.size; at += sizeof(struct id128)) {
+            struct id128 address;
+            memcpy(address.bytes, refs.data + at, sizeof address);
+            uint32_t found = m->slots[message_slot(m, a->commit, address)];
+            if (found != 0 && groups[found - 1] == 0)
+                groups[found - 1] = span_group(spans, i);
+        }
+    }
+}
+
 static void messages_add(struct applier *a)
 {
-    for (uint32_t i = 0; i < a->commit->message_count; i++) {
+    const struct commit *c = a->commit;
+    if (c->message_count == 0)
+        return;
+    struct message_slots m = {.mask = 15};
+    while (m.mask / 2 < c->message_count)
+        m.mask = 2 * m.mask + 1;
+    m.slots = arena_zero(a->arena, (size_t)m.mask + 1, sizeof *m.slots);
+    uint64_t *groups = arena_zero(a->arena, c->message_count, sizeof *groups);
+    for (uint32_t i = 0; i < c->message_count; i++)
+        m.slots[message_slot(&m, c, c->messages[i].address)] = i + 1;
+    groups_from(a, &m, SPANS_input, groups);
+    groups_from(a, &m, SPANS_output, groups);
+    for (uint32_t i = 0; i < c->message_count; i++) {
         bool added;
         struct error error = {0};
-        enum status s = text_add(a->project->text, &a->commit->messages[i], a->seq,
-                                 a->commit->time_ns, &added, &error);
+        enum status s = text_add_grouped(a->project->text, &c->messages[i], groups[i], a->seq,
+                                         c->time_ns, &added, &error);
         if (s < 0)
             engine_log(a->engine, "error", "message of commit %llu: %s", (unsigned long long)a->seq,
                        error.text);

@@ -261,6 +261,34 @@ static int64_t day_of(const struct manifest_pack *p)
     return p->time_max_ns / NS_PER_DAY;
 }
 
+static int by_bytes(const void *a, const void *b)
+{
+    const struct manifest_pack *x = *(const struct manifest_pack *const *)a;
+    const struct manifest_pack *y = *(const struct manifest_pack *const *)b;
+    if (x->bytes != y->bytes)
+        return x->bytes < y->bytes ? -1 : 1;
+    return (x->number > y->number) - (x->number < y->number);
+}
+
+/* Of one day's small packs, the smallest first, as many as keep a large one from being written again for a few small
+ * ones: none is more than twice what stands before it. */
+static void day_pick(const struct merger *m, const struct manifest_pack **day, uint32_t count,
+                     struct pack_job *ret)
+{
+    uint64_t bytes = 0;
+    uint64_t text_bytes = 0;
+    ret->count = 0;
+    qsort(day, count, sizeof *day, by_bytes);
+    for (uint32_t i = 0; i < count && ret->count < PACK_MERGE_MAX; i++) {
+        bool large = ret->count >= 2 && day[i]->bytes > 2 * bytes && !m->full;
+        if (large || text_bytes + day[i]->text_bytes > PACK_MERGE_BYTES)
+            break;
+        bytes += day[i]->bytes;
+        text_bytes += day[i]->text_bytes;
+        ret->numbers[ret->count++] = day[i]->number;
+    }
+}
+
 /* The first day with enough small packs. */
 static bool pack_pick(struct merger *m, const struct project *p, struct pack_job *ret)
 {
@@ -269,21 +297,22 @@ static bool pack_pick(struct merger *m, const struct project *p, struct pack_job
     bool picked = false;
     mutex_lock(&e->manifest_lock);
     const struct manifest_pack *packs = manifest_packs(e->manifest, &count);
+    const struct manifest_pack **day = mem_zero(count, sizeof(struct manifest_pack *));
     for (uint32_t i = 0; i < count && !picked; i++) {
-        uint64_t bytes = 0;
-        ret->count = 0;
-        for (uint32_t k = i; k < count && ret->count < PACK_MERGE_MAX; k++) {
-            if (packs[k].project != p->number || packs[k].bytes > PACK_SMALL_BYTES ||
-                day_of(&packs[k]) != day_of(&packs[i]) ||
-                bytes + packs[k].text_bytes > PACK_MERGE_BYTES)
-                continue;
-            bytes += packs[k].text_bytes;
-            ret->numbers[ret->count++] = packs[k].number;
+        uint32_t day_count = 0;
+        for (uint32_t k = 0; k < count; k++) {
+            if (packs[k].project == p->number && packs[k].bytes <= PACK_SMALL_BYTES &&
+                day_of(&packs[k]) == day_of(&packs[i]))
+                day[day_count++] = &packs[k];
         }
-        picked = packs[i].project == p->number && packs[i].bytes <= PACK_SMALL_BYTES &&
-                 ret->count >= (m->full ? 2 : PACK_MERGE_MIN);
+        /* The first of its day stands for it. */
+        if (day_count == 0 || day[0] != &packs[i])
+            continue;
+        day_pick(m, day, day_count, ret);
+        picked = ret->count >= (m->full ? 2 : PACK_MERGE_MIN);
     }
     mutex_unlock(&e->manifest_lock);
+    mem_free(day);
     return picked;
 }
 

@@ -302,6 +302,15 @@ void place_amendments(struct source *const *sources, uint32_t source_count,
 /* Drops what a failed seal left in memory; its files are found again at the next open. */
 void seal_discard(struct engine *e);
 
+/* ---- engine_refs.c ---- */
+
+/* Writes those messages of the packs that spans younger than until_ns refer to into a new pack (not opened, not in the
+ * manifest; its time_max_ns is now). ret->messages == 0: there are none. From here on the packs' messages count
+ * as not stored for new commits. */
+MUST_CHECK enum status refs_keep(struct engine *e, struct project *p, const uint64_t *numbers,
+                                 uint32_t count, int64_t until_ns, struct manifest_pack *ret,
+                                 struct error *reterr);
+
 /* ---- engine_maintain.c ---- */
 
 void maintenance_start(struct engine *e);

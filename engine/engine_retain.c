@@ -6,6 +6,8 @@
  *            data unless the pass is confirmed: background passes never are, a caller's is.
  * Size:      bytes_max bounds segments and packs of a project together. The oldest segments leave; packs that hold
  *            nothing newer than what left go with them.
+ * Text:      a message that a younger span still refers to (a system prompt, say) does not leave with its pack: what is
+ *            referred to moves to a new pack first, which counts as new. engine_refs.c finds out.
  */
 #include "engine/compact/compact.h"
 #include "engine/engine_internal.h"
@@ -23,6 +25,9 @@ struct retainer {
     struct manifest_pack *packs; /* that leave */
     size_t pack_capacity;
     uint32_t pack_count;
+    int64_t text_until_ns; /* texts of spans older than this may go */
+    struct manifest_pack
+        kept; /* the new pack with what is still referred to; messages == 0: none */
 };
 
 static uint64_t packs_bytes(struct retainer *r)
@@ -104,6 +109,7 @@ static void packs_pick(struct retainer *r)
                 gone_ns = until;
         }
     }
+    r->text_until_ns = age_ns != 0 && now_ns - age_ns > gone_ns ? now_ns - age_ns : gone_ns;
     for (uint32_t i = 0; i < count; i++) {
         bool old = age_ns != 0 && packs[i].time_max_ns < now_ns - age_ns;
         if (packs[i].project != r->project->number || (!old && packs[i].time_max_ns > gone_ns))
@@ -116,8 +122,12 @@ static void packs_pick(struct retainer *r)
 
 static enum status forget(struct retainer *r, struct error *reterr)
 {
-    struct manifest_edit *edits = mem_zero((size_t)r->dropped_count + r->pack_count, sizeof *edits);
+    struct manifest_edit *edits =
+        mem_zero((size_t)r->dropped_count + r->pack_count + 1, sizeof *edits);
     uint32_t count = 0;
+    if (r->kept.messages > 0)
+        edits[count++] = (struct manifest_edit){
+            .kind = EDIT_PACK_ADD, .project = r->project->number, .pack = &r->kept};
     for (uint32_t i = 0; i < r->pack_count; i++)
         edits[count++] = (struct manifest_edit){
             .kind = EDIT_PACK_REMOVE, .project = r->project->number, .number = r->packs[i].number};
@@ -128,6 +138,18 @@ static enum status forget(struct retainer *r, struct error *reterr)
     enum status s = manifest_tell(r->engine, edits, count, reterr);
     mem_free(edits);
     return s;
+}
+
+/* Nothing leaves; the manifest may still have heard of the new pack. */
+static void forget_failed(struct retainer *r)
+{
+    char path[MANIFEST_PATH_BYTES];
+    for (uint32_t i = 0; i < r->pack_count; i++)
+        text_pack_leave(r->project->text, r->packs[i].number, false);
+    if (r->kept.messages == 0)
+        return;
+    manifest_pack_path(r->project->number, r->kept.number, path);
+    garbage_add(r->engine, path);
 }
 
 static void let_go(struct retainer *r)
@@ -144,8 +166,40 @@ static void let_go(struct retainer *r)
         source_drop(r->dropped[i]);
         source_unref(r->dropped[i]); /* the list's reference */
     }
+    struct error error = {0};
+    struct text_pack_meta meta;
+    if (r->kept.messages > 0 &&
+        text_pack_open(r->project->text, r->kept.number, &meta, &error) < 0) {
+        /* The manifest names it; until the next open its messages read from the packs they came from. */
+        engine_log(e, "error", "%s", error.text);
+        return;
+    }
     for (uint32_t i = 0; i < r->pack_count; i++)
         text_pack_remove(r->project->text, r->packs[i].number);
+}
+
+/* Puts aside what is still referred to. Where that can't be found out, the packs stay. */
+static enum status texts_keep(struct retainer *r, struct error *reterr)
+{
+    struct engine *e = r->engine;
+    uint64_t *numbers = mem_zero(r->pack_count, sizeof *numbers);
+    struct error error = {0};
+    for (uint32_t i = 0; i < r->pack_count; i++)
+        numbers[i] = r->packs[i].number;
+    enum status s =
+        refs_keep(e, r->project, numbers, r->pack_count, r->text_until_ns, &r->kept, &error);
+    mem_free(numbers);
+    if (s >= 0)
+        return STATUS_OK;
+    for (uint32_t i = 0; i < r->pack_count; i++)
+        text_pack_leave(r->project->text, r->packs[i].number, false);
+    r->pack_count = 0;
+    r->kept.messages = 0;
+    if (s == STATUS_CANCELLED || s == STATUS_IO || s == STATUS_FULL)
+        return error_set(reterr, s, "%s", error.text);
+    engine_log(e, "warn", "retention keeps the texts of project %s: %s", r->project->name,
+               error.text);
+    return STATUS_OK;
 }
 
 static void count(struct retainer *r)
@@ -160,6 +214,9 @@ static void count(struct retainer *r)
         r->result->messages += r->packs[i].messages;
         r->result->text_bytes += r->packs[i].bytes;
     }
+    r->result->messages -= r->kept.messages;
+    r->result->text_bytes -=
+        r->kept.bytes < r->result->text_bytes ? r->kept.bytes : r->result->text_bytes;
 }
 
 static enum status project_retain(struct retainer *r, struct error *reterr)
@@ -169,10 +226,17 @@ static enum status project_retain(struct retainer *r, struct error *reterr)
     mutex_lock(&e->manifest_lock);
     segments_pick(r, packs_bytes(r));
     packs_pick(r);
-    bool any = r->dropped_count + r->pack_count > 0;
-    if (any && !r->dry_run)
-        s = forget(r, reterr);
     mutex_unlock(&e->manifest_lock);
+    if (r->pack_count > 0 && !r->dry_run)
+        s = texts_keep(r, reterr);
+    bool any = r->dropped_count + r->pack_count > 0;
+    if (s >= 0 && any && !r->dry_run) {
+        mutex_lock(&e->manifest_lock);
+        s = forget(r, reterr);
+        if (s < 0)
+            forget_failed(r);
+        mutex_unlock(&e->manifest_lock);
+    }
     if (s >= 0)
         count(r);
     if (s >= 0 && any && !r->dry_run)

@@ -71,18 +71,29 @@ static bool f64_excluded(double v, enum scan_op op, double min, double max)
     return false;
 }
 
+/* Ids have no order to speak of; equality works whichever way the zone's was made. */
+static bool id64_excluded(uint64_t v, enum scan_op op, uint64_t min, uint64_t max)
+{
+    bool asked = op == SCAN_EQ || op == SCAN_IN;
+    return asked && min <= max && (v < min || v > max);
+}
+
+static bool value_excluded(const struct scan_filter *f, uint32_t i, const struct zone *z)
+{
+    if (f->column->storage == STORAGE_F64)
+        return f64_excluded(f->f64[i], f->op, z->f64_min, z->f64_max);
+    if (f->column->storage == STORAGE_ID64)
+        return id64_excluded((uint64_t)f->i64[i], f->op, (uint64_t)z->min, (uint64_t)z->max);
+    return i64_excluded(f->i64[i], f->op, z->min, z->max);
+}
+
 /* Is every value of the filter impossible in the zone? */
 static bool zone_excludes(const struct scan_filter *f, const struct zone *z)
 {
     if (!z->any)
         return true;
-    if (f->column->storage == STORAGE_ID64 && f->op != SCAN_EQ && f->op != SCAN_IN)
-        return false;
     for (uint32_t i = 0; i < f->count; i++) {
-        bool excluded = f->column->storage == STORAGE_F64
-                            ? f64_excluded(f->f64[i], f->op, z->f64_min, z->f64_max)
-                            : i64_excluded(f->i64[i], f->op, z->min, z->max);
-        if (!excluded)
+        if (!value_excluded(f, i, z))
             return false;
     }
     return true;
