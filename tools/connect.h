@@ -38,7 +38,8 @@ struct connect {
 /* From the environment and defaults. STATUS_INVALID for a bad DRIFTLINE_SERVER. */
 MUST_CHECK enum status connect_init(struct connect *c, struct error *reterr);
 /* True when key was one of CONNECT_OPTIONS. *ret_status: STATUS_INVALID for a bad value. */
-bool connect_option(struct connect *c, int key, const char *value, enum status *ret_status, struct error *reterr);
+bool connect_option(struct connect *c, int key, const char *value, enum status *ret_status,
+                    struct error *reterr);
 
 /* One HTTP request. path: "/api/v1/sql?format=csv". Returns STATUS_OK for every answer below 400; otherwise the status
  * the server named (or one that fits the code) with its text; STATUS_UNREACHABLE names address and remedy. The error's caret
@@ -52,8 +53,9 @@ struct http_request {
     bool (*chunk)(void *context, struct slice bytes);
     void *context;
 };
-MUST_CHECK enum status http_call(const struct connect *c, const struct http_request *request, struct buffer *ret_body,
-                                 struct buffer *ret_caret, struct error *reterr);
+MUST_CHECK enum status http_call(const struct connect *c, const struct http_request *request,
+                                 struct buffer *ret_body, struct buffer *ret_caret,
+                                 struct error *reterr);
 /* Percent-encodes for a query parameter. */
 void url_encode(struct buffer *to, struct slice text);
 
