@@ -27,10 +27,14 @@ static void require(enum status s, const struct error *e)
     exit(1);
 }
 
-static void text_put(struct builder *b, uint16_t column, const char *format, uint64_t value)
+PRINTF_LIKE(3, 4)
+static void text_put(struct builder *b, uint16_t column, const char *format, ...)
 {
     char text[64];
-    int size = snprintf(text, sizeof text, format, value);
+    va_list args;
+    va_start(args, format);
+    int size = vsnprintf(text, sizeof text, format, args);
+    va_end(args);
     builder_str(b, column, slice_of(text, (size_t)size));
 }
 

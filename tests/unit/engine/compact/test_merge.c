@@ -258,6 +258,7 @@ struct lines {
     uint32_t count;
 };
 
+PRINTF_LIKE(3, 4)
 static void cell_print(char *to, const char *name, const char *format, ...)
 {
     size_t used = strlen(to);
