@@ -7,6 +7,7 @@
 #include "engine/segment/block.h"
 
 #include "engine/base/check.h"
+#include "engine/segment/pack.h"
 
 const char *encoding_name(enum encoding e)
 {
@@ -107,6 +108,14 @@ static enum status i64_get(const struct block_reader *r, const struct block_head
     return STATUS_OK;
 }
 
+HOT_LOOP static uint32_t codes_most(const uint32_t *codes, uint32_t rows)
+{
+    uint32_t most = 0;
+    for (uint32_t i = 0; i < rows; i++)
+        most = codes[i] > most ? codes[i] : most;
+    return most;
+}
+
 static enum status codes_get(const struct block_reader *r, const struct block_head *h,
                              struct cursor *c, struct vector *ret, struct error *reterr)
 {
@@ -121,10 +130,7 @@ static enum status codes_get(const struct block_reader *r, const struct block_he
     } else {
         cursor_fail(c);
     }
-    uint32_t most = 0;
-    for (uint32_t i = 0; i < r->rows && !c->failed; i++)
-        most = codes[i] > most ? codes[i] : most;
-    if (most >= r->dict_count)
+    if (!c->failed && codes_most(codes, r->rows) >= r->dict_count)
         cursor_fail(c);
     return STATUS_OK;
 }

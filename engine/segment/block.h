@@ -108,6 +108,8 @@ void ints_block_get64(const struct block_reader *r, const struct block_head *h, 
                       int64_t *to);
 void ints_block_get32(const struct block_reader *r, const struct block_head *h, struct cursor *c,
                       uint32_t *to);
+/* The stored values alone, in order (behind the fill). */
+void ints_stored_get(const struct block_head *h, struct cursor *c, int64_t *to);
 enum status anchor_block_get(const struct block_reader *r, const struct block_head *h,
                              struct cursor *c, int64_t *to, struct error *reterr);
 enum status parent_block_get(const struct block_reader *r, const struct block_head *h,

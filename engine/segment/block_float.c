@@ -129,11 +129,32 @@ enum encoding block_put_f64(const struct block_writer *w, const double *values,
     return encoding;
 }
 
-HOT_LOOP static void divide(const int64_t *restrict n, uint32_t rows, double by,
-                            double *restrict to)
+/* In place. Division, not multiplication by the inverse: the encoder checked exactly this. */
+HOT_LOOP static void divide(int64_t *values, uint32_t count, double by)
 {
-    for (uint32_t row = 0; row < rows; row++)
-        to[row] = (double)n[row] / by;
+    for (uint32_t i = 0; i < count; i++) {
+        double v = (double)values[i] / by;
+        memcpy(&values[i], &v, sizeof v);
+    }
+}
+
+/* The integers as doubles, divided before they are spread over the rows. */
+static void quotients_get(const struct block_reader *r, const struct block_head *h, double by,
+                          struct cursor *c, int64_t *to)
+{
+    int64_t fill = h->kind == SHAPE_AT ? cursor_zigzag(c) : 0;
+    divide(&fill, 1, by);
+    if (h->kind == SHAPE_DENSE) {
+        ints_stored_get(h, c, to);
+        divide(to, h->stored, by);
+        return;
+    }
+    int64_t *stored = mem_alloc((size_t)r->rows * sizeof *stored);
+    ints_stored_get(h, c, stored);
+    divide(stored, h->stored, by);
+    if (!c->failed)
+        shape_spread64(&h->mask, h->kind, r->rows, fill, stored, to);
+    mem_free(stored);
 }
 
 void decimal_block_get(const struct block_reader *r, const struct block_head *h, struct cursor *c,
@@ -151,11 +172,7 @@ void decimal_block_get(const struct block_reader *r, const struct block_head *h,
         return;
     struct block_head integers = *h;
     integers.encoding = (enum encoding)inner;
-    int64_t *n = mem_alloc((size_t)r->rows * sizeof *n);
-    ints_block_get64(r, &integers, c, n);
-    if (!c->failed)
-        divide(n, r->rows, powers_of_ten[digits], to);
-    mem_free(n);
+    quotients_get(r, &integers, powers_of_ten[digits], c, (int64_t *)to);
     for (uint64_t i = 0; i < count && !c->failed; i++) {
         uint16_t row;
         memcpy(&row, rows.data + i * 2, 2);

@@ -193,8 +193,7 @@ static void prefix_sum(int64_t *values, uint32_t count)
     }
 }
 
-/* The stored values in order. */
-static void stored_get(const struct block_head *h, struct cursor *c, int64_t *to)
+void ints_stored_get(const struct block_head *h, struct cursor *c, int64_t *to)
 {
     if (h->encoding != ENCODING_DELTA || h->stored == 0) {
         ints_get64(c, h->stored, to);
@@ -209,12 +208,12 @@ void ints_block_get64(const struct block_reader *r, const struct block_head *h, 
                       int64_t *to)
 {
     if (h->kind == SHAPE_DENSE) {
-        stored_get(h, c, to);
+        ints_stored_get(h, c, to);
         return;
     }
     int64_t fill = h->kind == SHAPE_AT ? cursor_zigzag(c) : 0;
     int64_t *stored = mem_alloc((size_t)r->rows * sizeof *stored);
-    stored_get(h, c, stored);
+    ints_stored_get(h, c, stored);
     if (!c->failed)
         shape_spread64(&h->mask, h->kind, r->rows, fill, stored, to);
     mem_free(stored);
@@ -228,7 +227,7 @@ static void stored_get32(const struct block_head *h, struct cursor *c, uint32_t 
         return;
     }
     int64_t *wide = mem_alloc((size_t)h->stored * sizeof *wide);
-    stored_get(h, c, wide);
+    ints_stored_get(h, c, wide);
     uint64_t seen = 0;
     for (uint32_t i = 0; i < h->stored; i++) {
         seen |= (uint64_t)wide[i];
@@ -249,14 +248,15 @@ void ints_block_get32(const struct block_reader *r, const struct block_head *h, 
     int64_t fill = h->kind == SHAPE_AT ? cursor_zigzag(c) : 0;
     if (fill < 0 || fill > UINT32_MAX)
         cursor_fail(c);
-    uint32_t *stored = mem_alloc((size_t)r->rows * sizeof *stored);
+    uint32_t *stored = mem_zero((size_t)r->rows + SPREAD_SPARE, sizeof *stored);
     stored_get32(h, c, stored);
     if (!c->failed)
         shape_spread32(&h->mask, h->kind, r->rows, (uint32_t)fill, stored, to);
     mem_free(stored);
 }
 
-/* anchors and steps back to rows, in place of a prefix sum that restarts at each anchor. */
+/* anchors and steps back to rows: a prefix sum that restarts at each anchor. Which source moves on is arithmetic on the bit; a
+ * branch would be mispredicted at every other row. */
 static void anchors_join(const struct mask *starts, uint32_t rows, const int64_t *anchors,
                          const int64_t *steps, int64_t *to)
 {
@@ -266,14 +266,26 @@ static void anchors_join(const struct mask *starts, uint32_t rows, const int64_t
         uint64_t bits = starts->words[word];
         for (uint32_t i = 0; i < here; i++) {
             uint64_t anchor = bits & 1;
+            uint64_t is_anchor = 0 - anchor;
+            uint64_t value = ((uint64_t)*anchors & is_anchor) | ((uint64_t)*steps & ~is_anchor);
+            last = (last & ~is_anchor) + value;
             bits >>= 1;
-            /* One of the two sources moves on; the choice is arithmetic, not a branch. */
-            uint64_t step = (uint64_t)*steps;
-            uint64_t start = (uint64_t)*anchors;
-            last = anchor ? start : last + step;
             anchors += anchor;
             steps += 1 - anchor;
             to[word * 64 + i] = (int64_t)last;
+        }
+    }
+}
+
+/* Turns distances from the line into values. */
+static void line_add(const struct line *l, const struct mask *starts, const int64_t *time,
+                     int64_t *anchors)
+{
+    uint32_t i = 0;
+    for (uint32_t word = 0; word < MASK_WORDS; word++) {
+        for (uint64_t left = starts->words[word]; left != 0; left &= left - 1, i++) {
+            uint32_t row = word * 64 + (uint32_t)__builtin_ctzll(left);
+            anchors[i] = (int64_t)((uint64_t)anchors[i] + (uint64_t)line_at(l, time[row]));
         }
     }
 }
@@ -305,15 +317,8 @@ enum status anchor_block_get(const struct block_reader *r, const struct block_he
     int64_t *steps = anchors + anchor_count + 1;
     ints_get64(c, anchor_count, anchors);
     ints_get64(c, r->rows - anchor_count, steps);
-    if (!c->failed && timeline) {
-        for (uint32_t row = 0, i = 0; row < r->rows; row++) {
-            if (mask_get(&starts, row)) {
-                anchors[i] =
-                    (int64_t)((uint64_t)anchors[i] + (uint64_t)line_at(&line, time.i64[row]));
-                i++;
-            }
-        }
-    }
+    if (!c->failed && timeline)
+        line_add(&line, &starts, time.i64, anchors);
     if (!c->failed)
         anchors_join(&starts, r->rows, anchors, steps, to);
     mem_free(anchors);

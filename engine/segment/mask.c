@@ -13,6 +13,11 @@
 
 #include "engine/base/check.h"
 #include "engine/segment/ints.h"
+#include "engine/segment/pack.h"
+
+#ifdef __x86_64__
+#include <immintrin.h>
+#endif
 
 enum mask_kind {
     MASK_BITS = 0,
@@ -23,7 +28,7 @@ enum mask_kind {
 #define MASK_INVERTED 0x80u
 #define OUTER_TRIES   32u /* only the first masks are tried as a frame for others */
 
-uint32_t mask_ones(const struct mask *m)
+HOT_LOOP uint32_t mask_ones(const struct mask *m)
 {
     uint32_t ones = 0;
     for (uint32_t i = 0; i < MASK_WORDS; i++)
@@ -330,20 +335,50 @@ static void edges_get(struct cursor *c, uint32_t rows, struct mask *ret)
         cursor_fail(c);
 }
 
+/* The lowest bits of `bits`, one for each bit of `outer`, at its places: the simple version and the instruction. */
+uint64_t bits_deposit_slow(uint64_t bits, uint64_t outer)
+{
+    uint64_t out = 0;
+    for (; outer != 0; outer &= outer - 1, bits >>= 1)
+        out |= (outer & (0 - outer)) & (0 - (bits & 1));
+    return out;
+}
+
+#ifdef __x86_64__
+__attribute__((target("bmi2"))) static void
+words_deposit_fast(struct slice bits, const struct mask *outer, struct mask *ret)
+{
+    uint64_t at = 0;
+    for (uint32_t word = 0; word < MASK_WORDS; word++) {
+        unsigned ones = (unsigned)__builtin_popcountll(outer->words[word]);
+        ret->words[word] = _pdep_u64(bits_read(bits, at, ones), outer->words[word]);
+        at += ones;
+    }
+}
+#endif
+
+static void words_deposit(struct slice bits, const struct mask *outer, struct mask *ret)
+{
+    uint64_t at = 0;
+    for (uint32_t word = 0; word < MASK_WORDS; word++) {
+        unsigned ones = (unsigned)__builtin_popcountll(outer->words[word]);
+        ret->words[word] = bits_deposit_slow(bits_read(bits, at, ones), outer->words[word]);
+        at += ones;
+    }
+}
+
 static void within_get(struct cursor *c, const struct mask *outer, struct mask *ret)
 {
     struct slice bits = cursor_take(c, (mask_ones(outer) + 7) / 8);
     if (c->failed)
         return;
-    uint32_t bit = 0;
-    for (uint32_t word = 0; word < MASK_WORDS; word++) {
-        uint64_t out = 0;
-        for (uint64_t left = outer->words[word]; left != 0; left &= left - 1, bit++) {
-            uint64_t lowest = left & (0 - left);
-            out |= bits.data[bit / 8] >> (bit % 8) & 1 ? lowest : 0;
-        }
-        ret->words[word] = out;
+#ifdef __x86_64__
+    if (__builtin_cpu_supports("bmi2")) {
+        words_deposit_fast(bits, outer, ret);
+        return;
     }
+#endif
+    words_deposit(bits, outer, ret);
 }
 
 /* Record `index` of the part; depth: how many masks it may still lie within. */

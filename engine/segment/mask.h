@@ -60,6 +60,8 @@ size_t mask_set_cost(const struct mask_set *s, const struct mask *m);
 void mask_set_get(const struct mask_set *s, uint16_t ref, struct mask *ret);
 void mask_set_put(const struct mask_set *s, struct buffer *to);
 
+/* Spreads low bits over the set bits of `outer`: what pdep does (oracle of the tests). */
+uint64_t bits_deposit_slow(uint64_t bits, uint64_t outer);
 /* The masks of a stored block. bytes: the part; false: damaged. */
 bool mask_part_get(struct slice bytes, uint32_t rows, uint16_t ref, struct mask *ret);
 

@@ -86,10 +86,11 @@ enum status segment_block(struct segment *s, struct lazy_directory *d, bool zone
                           struct slice *ret, uint64_t *ret_offset, struct error *reterr)
 {
     ASSERT(block < s->block_count);
-    const struct directory *loaded;
+    const struct directory *loaded = NULL;
     enum status status = segment_directory(s, d, zoned, &loaded, reterr);
     if (status < 0)
         return status;
+    ASSERT(loaded != NULL);
     struct part p = {loaded->offset[block], loaded->size[block], loaded->checksum[block]};
     *ret = slice_of(s->map.bytes.data + p.offset, (size_t)p.size);
     *ret_offset = p.offset;
@@ -179,10 +180,11 @@ enum status segment_zone(struct segment *s, int column_index, uint32_t block, st
                          struct error *reterr)
 {
     struct stored_column *c = column_at(s, column_index);
-    const struct directory *d;
+    const struct directory *d = NULL;
     enum status status = segment_directory(s, &c->directory, true, &d, reterr);
     if (status < 0)
         return status;
+    ASSERT(d != NULL);
     ASSERT(block < s->block_count);
     *ret = (struct zone){.any = d->nulls[block] < segment_block_rows(s, block),
                          .nulls = d->nulls[block]};
@@ -388,7 +390,7 @@ enum status segment_dict(struct segment *s, int column_index, const struct dict 
     struct dict *dict = atomic_load_explicit(&c->values_loaded, memory_order_acquire);
     enum status status = STATUS_OK;
     if (dict == NULL) {
-        const struct dict_page *pages;
+        const struct dict_page *pages = NULL;
         if ((status = segment_dict_pages(s, c, &pages, reterr)) < 0)
             return status;
         mutex_lock(&s->lock);
@@ -431,7 +433,7 @@ enum status segment_dict_find(struct segment *s, int column_index, struct slice 
         *ret_code = values_find(dict->values + 1, dict->count - 1, 1, value);
         return STATUS_OK;
     }
-    const struct dict_page *pages;
+    const struct dict_page *pages = NULL;
     enum status status = segment_dict_pages(s, c, &pages, reterr);
     if (status < 0)
         return status;

@@ -183,7 +183,7 @@ enum status segment_find_session(struct segment *s, struct slice session, struct
                                  uint32_t max, uint32_t *ret_count, struct error *reterr)
 {
     struct ranges r = {.to = ret, .max = max};
-    const struct directory *d;
+    const struct directory *d = NULL;
     uint32_t code = 0;
     enum status status = STATUS_OK;
     if (s->session_column >= 0 &&

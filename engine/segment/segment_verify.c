@@ -78,7 +78,7 @@ static const struct directory *directory_check(struct verify *v, struct lazy_dir
 static void dict_check(struct verify *v, int column_index)
 {
     struct stored_column *c = &v->segment->columns[column_index];
-    const struct dict_page *pages;
+    const struct dict_page *pages = NULL;
     const struct dict *dict;
     struct error e = {0};
     struct slice bytes;

@@ -8,6 +8,10 @@
 #include "engine/base/check.h"
 #include "engine/segment/ints.h"
 
+#ifdef __x86_64__
+#include <immintrin.h>
+#endif
+
 #define FILL_SHARE_MIN 8u /* a fill value must hold at least 1/8 of the rows */
 
 void changes_of(const int64_t *values, uint32_t rows, struct mask *ret)
@@ -138,6 +142,21 @@ void shape_pick(const struct mask_set *masks, const int64_t *values, const struc
     mem_free(p.scratch);
 }
 
+/* Bit k to byte k, as 0 or 1. */
+static uint64_t bits_to_bytes(uint8_t bits)
+{
+    uint64_t spread = bits * 0x0101010101010101u & 0x8040201008040201u;
+    return (spread + 0x7f7f7f7f7f7f7f7fu) >> 7 & 0x0101010101010101u;
+}
+
+void mask_to_bytes(const struct mask *m, uint32_t rows, uint8_t *to)
+{
+    for (uint32_t row = 0; row < rows; row += 8) {
+        uint64_t spread = bits_to_bytes((uint8_t)(m->words[row / 64] >> (row % 64)));
+        memcpy(to + row, &spread, rows - row < 8 ? rows - row : 8);
+    }
+}
+
 #define SPREAD_AT(type)                                                                            \
     for (uint32_t word = 0; word * 64 < rows; word++) {                                            \
         uint32_t here = rows - word * 64 < 64 ? rows - word * 64 : 64;                             \
@@ -171,14 +190,64 @@ void shape_pick(const struct mask_set *masks, const int64_t *values, const struc
         }                                                                                          \
     }
 
-void shape_spread32(const struct mask *m, enum shape_kind kind, uint32_t rows, uint32_t fill,
-                    const uint32_t *stored, uint32_t *to)
+void shape_spread32_slow(const struct mask *m, enum shape_kind kind, uint32_t rows, uint32_t fill,
+                         const uint32_t *stored, uint32_t *to)
 {
     if (kind == SHAPE_RUNS) {
         SPREAD_RUNS(uint32_t)
     } else {
         SPREAD_AT(uint32_t)
     }
+}
+
+#ifdef __x86_64__
+/* Eight rows at a time: a multiplication turns eight bits into eight running counts, which pick the stored values. */
+__attribute__((target("avx2"))) static void spread32_fast(const struct mask *m,
+                                                          enum shape_kind kind, uint32_t eights,
+                                                          uint32_t fill, const uint32_t *stored,
+                                                          uint32_t *to)
+{
+    const uint64_t ones = 0x0101010101010101u;
+    const __m256i fills = _mm256_set1_epi32((int)fill);
+    const uint8_t *bytes = (const uint8_t *)m->words;
+    /* RUNS: the value that lasts; AT: the next one. */
+    const uint32_t *at = stored;
+    bool started = false;
+    for (uint32_t i = 0; i < eights; i++) {
+        uint64_t bits = bits_to_bytes(bytes[i]);
+        uint64_t counts = bits * ones;
+        if (kind == SHAPE_RUNS) {
+            at += started & bytes[i] & 1;
+            started = true;
+            counts -= (bits & 1) * ones;
+        } else {
+            counts -= bits;
+        }
+        __m256i index = _mm256_cvtepu8_epi32(_mm_cvtsi64_si128((long long)counts));
+        __m256i values = _mm256_loadu_si256((const __m256i *)(const void *)at);
+        __m256i out = _mm256_permutevar8x32_epi32(values, index);
+        if (kind == SHAPE_RUNS) {
+            at += counts >> 56;
+        } else {
+            __m256i in = _mm256_cvtepi8_epi32(_mm_cvtsi64_si128((long long)(bits * 255)));
+            out = _mm256_blendv_epi8(fills, out, in);
+            at += bits * ones >> 56;
+        }
+        _mm256_storeu_si256((__m256i *)(void *)(to + (size_t)i * 8), out);
+    }
+}
+#endif
+
+void shape_spread32(const struct mask *m, enum shape_kind kind, uint32_t rows, uint32_t fill,
+                    const uint32_t *stored, uint32_t *to)
+{
+#ifdef __x86_64__
+    if (rows % 64 == 0 && __builtin_cpu_supports("avx2")) {
+        spread32_fast(m, kind, rows / 8, fill, stored, to);
+        return;
+    }
+#endif
+    shape_spread32_slow(m, kind, rows, fill, stored, to);
 }
 
 void shape_spread64(const struct mask *m, enum shape_kind kind, uint32_t rows, int64_t fill,
@@ -199,17 +268,6 @@ void shape_spread128(const struct mask *m, enum shape_kind kind, uint32_t rows,
         SPREAD_RUNS(struct id128)
     } else {
         SPREAD_AT(struct id128)
-    }
-}
-
-void mask_to_bytes(const struct mask *m, uint32_t rows, uint8_t *to)
-{
-    for (uint32_t row = 0; row < rows; row += 8) {
-        uint64_t byte = m->words[row / 64] >> (row % 64) & 0xff;
-        /* Bit k to byte k, then any set bit to 1. */
-        uint64_t spread = byte * 0x0101010101010101u & 0x8040201008040201u;
-        spread = (spread + 0x7f7f7f7f7f7f7f7fu) >> 7 & 0x0101010101010101u;
-        memcpy(to + row, &spread, rows - row < 8 ? rows - row : 8);
     }
 }
 

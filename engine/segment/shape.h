@@ -34,7 +34,11 @@ void shape_gather(const struct shape *s, uint32_t rows, const int64_t *values, i
 /* Rows where a value differs from the one before; row 0 is always in. */
 void changes_of(const int64_t *values, uint32_t rows, struct mask *ret);
 
-/* Spread stored values over the rows of a block. AT: rows outside the mask get fill. */
+/* Spread stored values over the rows of a block. AT: rows outside the mask get fill. 32 bits: `stored` must be readable
+ * for SPREAD_SPARE items beyond its last one. */
+#define SPREAD_SPARE 8u
+void shape_spread32_slow(const struct mask *m, enum shape_kind kind, uint32_t rows, uint32_t fill,
+                         const uint32_t *stored, uint32_t *to);
 void shape_spread32(const struct mask *m, enum shape_kind kind, uint32_t rows, uint32_t fill,
                     const uint32_t *stored, uint32_t *to);
 void shape_spread64(const struct mask *m, enum shape_kind kind, uint32_t rows, int64_t fill,

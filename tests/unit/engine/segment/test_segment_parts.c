@@ -6,6 +6,7 @@
 #include "segment_fixture.h"
 
 #include "engine/segment/segment_format.h"
+#include "engine/segment/shape.h"
 
 /* ---- packed integers ---- */
 
@@ -261,6 +262,57 @@ Test(segment_mask, a_chain_of_sets_within_sets_is_bounded)
     cr_assert(mask_part_get(buffer_slice(&b), 8, 2 * 4 + 2, &got) == false);
     cr_assert(mask_part_get(buffer_slice(&b), 8, 2 * 39 + 2, &got) == false);
     buffer_deinit(&b);
+}
+
+Test(segment_mask, bits_are_deposited_at_the_places_of_others)
+{
+    struct rng rng;
+    rng_init(&rng, 6);
+    for (uint32_t round = 0; round < 1000; round++) {
+        uint64_t outer = rng_u64(&rng) & rng_u64(&rng);
+        uint64_t bits = rng_u64(&rng);
+        uint64_t want = 0;
+        uint32_t used = 0;
+        for (uint32_t i = 0; i < 64; i++) {
+            if (outer >> i & 1)
+                want |= (bits >> used++ & 1) << i;
+        }
+        cr_assert(bits_deposit_slow(bits, outer) == want);
+    }
+}
+
+/* ---- shapes ---- */
+
+Test(segment_shape, spreading_is_the_same_fast_and_slow)
+{
+    static uint32_t stored[BLOCK_ROWS + SPREAD_SPARE];
+    static uint32_t fast[BLOCK_ROWS];
+    static uint32_t slow[BLOCK_ROWS];
+    static const uint32_t row_counts[] = {1, 63, 64, 65, 128, 1000, 8191, 8192};
+    struct rng rng;
+    rng_init(&rng, 7);
+    for (uint32_t i = 0; i < BLOCK_ROWS + SPREAD_SPARE; i++)
+        stored[i] = 100000 + i;
+    for (uint32_t round = 0; round < 64; round++) {
+        uint32_t rows = row_counts[round % 8];
+        struct mask m;
+        mask_random(&rng, rows, &m);
+        shape_spread32(&m, SHAPE_AT, rows, 5, stored, fast);
+        shape_spread32_slow(&m, SHAPE_AT, rows, 5, stored, slow);
+        cr_assert(memcmp(fast, slow, rows * sizeof *fast) == 0);
+        uint32_t next = 0;
+        for (uint32_t row = 0; row < rows; row++)
+            cr_assert(slow[row] == (mask_get(&m, row) ? 100000 + next++ : 5));
+        mask_set(&m, 0);
+        shape_spread32(&m, SHAPE_RUNS, rows, 0, stored, fast);
+        shape_spread32_slow(&m, SHAPE_RUNS, rows, 0, stored, slow);
+        cr_assert(memcmp(fast, slow, rows * sizeof *fast) == 0);
+        next = 0;
+        for (uint32_t row = 0; row < rows; row++) {
+            next += mask_get(&m, row);
+            cr_assert(slow[row] == 100000 + next - 1);
+        }
+    }
 }
 
 /* ---- hash index ---- */
