@@ -32,30 +32,34 @@ struct net_job {
     void (*done)(struct net_job *job);
     struct net_job *next;
 };
-struct net_pool *net_pool_create(struct net_loop *loop, const char *name, uint32_t threads, uint32_t queue_max);
+struct net_pool *net_pool_create(struct net_loop *loop, const char *name, uint32_t threads,
+                                 uint32_t queue_max);
 /* Finishes running jobs, calls done() for all queued ones without run (job->run set to NULL). */
 void net_pool_destroy(struct net_pool *pool);
 /* STATUS_BUSY when the queue is full. Loop thread. */
-MUST_CHECK enum status net_pool_submit(struct net_pool *pool, struct net_job *job, struct error *reterr);
+MUST_CHECK enum status net_pool_submit(struct net_pool *pool, struct net_job *job,
+                                       struct error *reterr);
 
 /* "ADDR:PORT", "[v6]:PORT", ":PORT" (loopback), "PORT" (loopback); names are resolved. */
 struct net_address {
     char host[256];
     uint16_t port;
 };
-MUST_CHECK enum status net_address_parse(struct slice text, uint16_t default_port, struct net_address *ret, struct error *reterr);
+MUST_CHECK enum status net_address_parse(struct slice text, uint16_t default_port,
+                                         struct net_address *ret, struct error *reterr);
 bool net_address_is_loopback(const struct net_address *a);
 
 struct net_listener;
 struct net_listener_options {
-    const char *what;             /* "http", for messages and the log */
-    uint32_t connections_max;     /* 0: 4096 */
-    uint32_t per_address_max;     /* 0: 256 */
+    const char *what;         /* "http", for messages and the log */
+    uint32_t connections_max; /* 0: 4096 */
+    uint32_t per_address_max; /* 0: 256 */
     /* Owns fd from here on (non-blocking, TCP_NODELAY); must call net_listener_release(listener, slot) after closing it. peer: "127.0.0.1". */
     void (*accepted)(void *context, int fd, const char *peer, uint32_t slot);
     void *context;
 };
-MUST_CHECK enum status net_listen(struct net_loop *loop, const struct net_address *address, const struct net_listener_options *options,
+MUST_CHECK enum status net_listen(struct net_loop *loop, const struct net_address *address,
+                                  const struct net_listener_options *options,
                                   struct net_listener **ret, struct error *reterr);
 /* Accepts NULL. Connections already accepted live on; their slots must still be released. */
 void net_listener_close(struct net_listener *l);
