@@ -9,6 +9,7 @@
 #define ALERT_RULES_MAX          1000u
 #define ALERT_NOTIFIERS_MAX      100u
 #define ALERT_NAME_BYTES_MAX     128u
+#define ALERT_NAME_TEXT_BYTES    (ALERT_NAME_BYTES_MAX + 1)
 #define ALERT_GROUP_COLUMNS_MAX  16u
 #define ALERT_LABELS_MAX         32u
 #define ALERT_HEADERS_MAX        32u
