@@ -9,7 +9,7 @@
  *            started after the write has succeeded. A failed sync is never repeated.
  * Failure:   a ring refused at creation (EPERM, ENOSYS, ENOMEM, ...: containers) is the caller's
  *            cue for the posix backend; one refused later for a queue is replaced by its thread.
- * Threads:   a queue belongs to one thread; only uring_queue_wake may come from others.
+ * Threads:   one at a time (the owner may hand the queue on under a lock); uring_queue_wake from any.
  */
 #include <errno.h>
 #include <liburing.h>
@@ -59,14 +59,14 @@ static struct uring_queue *queue_of(struct io_queue *q)
     return (struct uring_queue *)(void *)q;
 }
 
-/* The kernel may know neither flag; they only save interrupts. */
+/*
+ * No flags on purpose. SINGLE_ISSUER and DEFER_TASKRUN bind the ring to the thread that made it, but the owner may
+ * hand the queue on under a lock; COOP_TASKRUN would hold a completion back while the thread that
+ * submitted it computes. One interrupt a commit is nothing beside its sync.
+ */
 static int ring_create(struct io_uring *ring)
 {
-    int failed = io_uring_queue_init(RING_ENTRIES, ring,
-                                     IORING_SETUP_COOP_TASKRUN | IORING_SETUP_TASKRUN_FLAG);
-    if (failed < 0)
-        failed = io_uring_queue_init(RING_ENTRIES, ring, 0);
-    return failed;
+    return io_uring_queue_init(RING_ENTRIES, ring, 0);
 }
 
 static int ring_supports(struct io_uring *ring)

@@ -157,8 +157,10 @@ static enum status last_commit_repeat(struct wal *w, struct io *io, const struct
     if (s < 0)
         return s;
     /* On a full or failing disk it stays queued, and the log is stalled like any other time. */
-    if (wal_wait(w, log->last_seq, OPEN_WAIT_NS, NULL) == STATUS_OK)
+    if (wal_wait(w, log->last_seq, OPEN_WAIT_NS, NULL) == STATUS_OK) {
         atomic_store(&w->durable, w->next_seq - 1);
+        wal_files_superseded(&w->files, frame.previous_seq);
+    }
     return STATUS_OK;
 }
 

@@ -58,13 +58,31 @@ void wal_files_release(struct wal_files *f, uint64_t seq)
         file_released(f, list_take_first(&f->full));
 }
 
+/* These are the youngest and their records void, so no hole comes of it. Without this each restart would cost
+ * a file until the next release; it happens at once, since the next restart may follow soon. */
+void wal_files_superseded(struct wal_files *f, uint64_t previous_seq)
+{
+    while (f->full.count != 0) {
+        struct wal_full_file *last = &f->full.items[f->full.count - 1];
+        if (last->previous_seq < previous_seq)
+            return;
+        if (is_recyclable(f, last) && f->spares.count == 0)
+            list_add(&f->spares, *last);
+        else if (!wal_file_remove(f->maker.io, last->number))
+            removal_add(f, last->number);
+        f->full.count--;
+    }
+}
+
 /* --- making ----------------------------------------------------------------------------------- */
 
 static bool is_next_wanted(const struct wal_files *f)
 {
     if (f->next.file != NULL)
         return false;
-    return f->current.file == NULL || f->offset >= f->current.bytes / 2;
+    /* A log that has outgrown its small first file will need the next one too. */
+    return f->current.file == NULL || f->current.bytes >= f->file_bytes ||
+           f->offset >= f->current.bytes / 2;
 }
 
 static void removals_give(struct wal_files *f, struct wal_job *job)
@@ -243,8 +261,10 @@ static void log_adopt(struct wal_files *f, struct io *io, const struct wal_log *
     }
     for (size_t i = 0; i < log->count; i++) {
         const struct wal_log_file *file = &log->files[i];
-        struct wal_full_file full = {
-            .number = file->number, .bytes = file->size, .last_seq = file->last_seq};
+        struct wal_full_file full = {.number = file->number,
+                                     .bytes = file->size,
+                                     .last_seq = file->last_seq,
+                                     .previous_seq = file->previous_seq};
         if (file->is_begun && i >= log->first_needed)
             list_add(&f->full, full);
         else if (file->is_begun)

@@ -13,8 +13,9 @@
 struct wal_full_file {
     uint64_t number;
     uint64_t bytes;
-    uint64_t last_seq; /* no record in it is above */
-    bool is_bad;       /* a write or sync failed: not to be used again */
+    uint64_t last_seq;     /* no record in it is above */
+    uint64_t previous_seq; /* of an adopted file: all its records are above */
+    bool is_bad;           /* a write or sync failed: not to be used again */
 };
 
 struct wal_full_list {
@@ -63,6 +64,8 @@ void wal_files_failed(struct wal_files *f, uint64_t durable);
 /* Nothing is made before that time, and what is ready is given up: after repeated failures. */
 void wal_files_pause(struct wal_files *f, int64_t until_ns);
 void wal_files_release(struct wal_files *f, uint64_t seq);
+/* Every record above `previous_seq` is durable in current: adopted files that hold no others are free again. */
+void wal_files_superseded(struct wal_files *f, uint64_t previous_seq);
 uint64_t wal_files_count(const struct wal_files *f);
 
 #endif

@@ -18,7 +18,7 @@
 
 #define ZERO_BYTES ((size_t)1 << 20)
 
-static bool file_remove(struct io *io, uint64_t number)
+bool wal_file_remove(struct io *io, uint64_t number)
 {
     char path[WAL_PATH_BYTES];
     wal_path(number, path);
@@ -68,7 +68,7 @@ static enum status file_create(struct io *io, uint64_t bytes, struct wal_file *m
         io_close(made->file);
         made->file = NULL;
         /* What stays is found and removed at the next start. */
-        (void)file_remove(io, made->number);
+        (void)wal_file_remove(io, made->number);
     }
     return s;
 }
@@ -86,7 +86,7 @@ static enum status file_recycle(struct io *io, const struct wal_job *job,
     if ((s = io_sync_dir(io, "wal", reterr)) == STATUS_OK)
         s = io_open(io, ret->made.path, IO_WRITE | IO_DIRECT, &ret->made.file, reterr);
     if (s < 0)
-        (void)file_remove(io, job->number);
+        (void)wal_file_remove(io, job->number);
     return s;
 }
 
@@ -114,7 +114,7 @@ void wal_job_run(struct io *io, const struct wal_job *job, struct wal_job_result
 {
     *ret = (struct wal_job_result){.status = STATUS_OK};
     while (ret->removed_count < job->remove_count &&
-           file_remove(io, job->remove[ret->removed_count]))
+           wal_file_remove(io, job->remove[ret->removed_count]))
         ret->removed_count++;
     if (job->number == 0)
         return;

@@ -71,6 +71,8 @@ void wal_maker_start(struct wal_maker *m, const struct wal_job *job);
 bool wal_maker_take(struct wal_maker *m, struct wal_job_result *ret);
 /* The work itself, in the caller's thread. */
 void wal_job_run(struct io *io, const struct wal_job *job, struct wal_job_result *ret);
+/* True when it is gone. */
+bool wal_file_remove(struct io *io, uint64_t number);
 /* Opens a file that is ready already. */
 MUST_CHECK enum status wal_file_open(struct io *io, uint64_t number, struct wal_file *ret,
                                      struct error *reterr);

@@ -102,6 +102,27 @@ Test(wal, released_files_are_recycled_and_old_records_never_return)
     on_each_backend(run_recycle);
 }
 
+/* The last commit moves to a new file at each start, and the old one is used again. */
+static void run_restarts(struct io *io)
+{
+    struct seen seen;
+    struct wal *w = log_open_ok(io, SMALL_FILE, 0, &seen);
+    append_durably(w, 30);
+    wal_close(w);
+    for (unsigned i = 0; i < 30; i++) {
+        w = log_open_ok(io, SMALL_FILE, 0, &seen);
+        cr_assert(seen.first == 1 && seen.last == 30 && seen.count == 30);
+        (void)wal_pump(w);
+        wal_close(w);
+    }
+    cr_assert(names_of(io).count <= 8, "%u files", names_of(io).count);
+}
+
+Test(wal, restarting_again_and_again_costs_no_files)
+{
+    on_each_backend(run_restarts);
+}
+
 /* Whatever the release point, the records from it on are there, those at a file's edge included. */
 Test(wal, release_never_takes_the_record_it_names)
 {
