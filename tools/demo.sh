@@ -52,14 +52,14 @@ wait_for() { # FILE PATTERN SECONDS
 }
 
 step "A local webhook, three alert rules, one server on an empty directory"
-"$driftline" webhook-sink --port 0 --secret demo >"$work/sink.out" 2>&1 &
+"$driftline" webhook-sink --port 0 --secret demo >"$work/sink.out" 2>"$work/sink.log" &
 sink_pid=$!
-wait_for "$work/sink.out" "listening" 10
-sink_port=$(sed -n 's/.*listening.*:\([0-9]*\).*/\1/p' "$work/sink.out" | head -n 1)
+wait_for "$work/sink.out" "^ready" 10
+sink=$(sed -n 's/^ready webhook=//p' "$work/sink.out")
 cat >"$work/rules.yaml" <<RULES
 defaults: {every: 1s, notify: [local]}
 notifiers:
-  - {name: local, type: webhook, url: "http://127.0.0.1:$sink_port/hook", secret: demo, allow_private: true}
+  - {name: local, type: webhook, url: "$sink", secret: demo, allow_private: true}
 rules:
   - name: groundedness_drop
     query: >
@@ -84,12 +84,13 @@ rules:
     summary: "{{service}}: share of failed spans is {{value}}"
   - name: cost_over_baseline
     query: >
-      select model, count(*) as samples, sum(cost_usd) / nullif(avg(cost_usd) * count(*), 0) as value
-      from spans where kind = 'llm' and time > now() - interval '1 hour' group by 1
+      select model, count(*) as samples,
+             sum(cost_usd) filter (where time > now() - interval '1 hour') / nullif(sum(cost_usd) / 24, 0) as value
+      from spans where kind = 'llm' and time > now() - interval '24 hours' group by 1
     condition: value > 2
     min_samples: 200
     severity: warn
-    summary: "{{model}} costs {{value}} times its baseline"
+    summary: "{{model}} costs {{value}} times its hourly mean of the day"
 RULES
 "$driftline" alert check "$work/rules.yaml"
 "$driftline" serve --data "$work/data" --http 127.0.0.1:0 --native 127.0.0.1:0 --pg 127.0.0.1:0 \
