@@ -3,8 +3,8 @@
  *
  *     bench_merge [rows per input] [inputs]
  *
- * Inputs are one hour of spans with the columns an LLM call has, sessions shared between inputs, one row in
- * fifty amended. Reports rows and file bytes a second of the merge alone.
+ * Inputs are one hour of spans with the columns an LLM call has, sessions shared between inputs,
+ * one row in fifty amended. Reports rows and file bytes a second of the merge alone.
  */
 #include <inttypes.h>
 #include <stdio.h>

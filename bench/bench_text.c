@@ -3,9 +3,10 @@
  *
  *     bench_text trajectories.json [level]
  *
- * The file is a JSON array of objects with a "traj" array of chat messages (the format of tau-bench). Every
- * agent turn resends its history, so logical text is quadratic; what is stored are the distinct
- * messages. Arrival is in conversation order, or interleaved over 20 conversations at a time.
+ * The file is a JSON array of objects with a "traj" array of chat messages (the format of
+ * tau-bench). Every agent turn resends its history, so logical text is quadratic; what is stored
+ * are the distinct messages. Arrival is in conversation order, or interleaved over 20
+ * conversations at a time.
  */
 #include <stdio.h>
 #include <stdlib.h>

@@ -2,14 +2,15 @@
  * compact_pick.c - decides which segments to merge next.
  *
  * Place:   engine (maintenance) -> [here], pure
- * Groups:  a seal file lies in one hour as a rule; files of one hour become hour files, files of one day a day
- *          file. Files that span days (backfills, absurd clocks) only ever merge with their like, so
- *          they spoil no neighbour.
- * Amplification: a row is written by the WAL, the seal, one hour merge and one day merge. So an hour file is
- *          never an input of an hour merge, and a day file is rewritten only when the result is three times
- *          its size (late data: logarithmic).
+ * Groups:  a seal file lies in one hour as a rule; files of one hour become hour files, files of
+ *          one day a day file. Files that span days (backfills, absurd clocks) only ever merge
+ *          with their like, so they spoil no neighbour.
+ * Writes:  a row is written by the WAL, the seal, one hour merge and one day merge. So an hour file
+ *          is never an input of an hour merge, and a day file is rewritten only when the result is
+ *          three times its size (late data: logarithmic).
  * Ends:    every merge makes fewer files, every fold fewer waiting amendments.
  */
+#include <assert.h>
 #include <stdlib.h>
 
 #include "engine/base/clock.h"
@@ -23,9 +24,11 @@
 #define PATCHED_SHARE_MAX    0.05
 #define REWRITE_RATIO        3u
 #define WIDE_FILES_MIN       4u
-#define INPUTS_MAX           ((uint32_t)(sizeof((struct compact_job *)0)->inputs / sizeof(uint32_t)))
+#define INPUTS_MAX           64u /* of struct compact_job */
 #define ROWS_WORTH_AN_OUTPUT (SEGMENT_ROWS_MAX / 4 * 3)
 #define HOURS_A_DAY          24
+
+static_assert(sizeof(((struct compact_job *)0)->inputs) == INPUTS_MAX * sizeof(uint32_t), "inputs");
 
 /* One file that may be merged. */
 struct item {
@@ -39,7 +42,7 @@ struct item {
 
 /* The best inputs found for one group. */
 struct choice {
-    uint32_t items[64];
+    uint32_t items[INPUTS_MAX];
     uint32_t count;
     uint64_t rows;
 };
@@ -92,8 +95,9 @@ static int by_rows(const void *a, const void *b)
     return (x->number > y->number) - (x->number < y->number);
 }
 
-/* Takes from group[start] on while the output may be written; keeps the best stretch that pays. `settled`: files of this tier and above
- * were written as often as they should be, so the output must be REWRITE_RATIO times as large. */
+/* Takes from group[start] on while the output may be written; keeps the best stretch that pays.
+ * `settled`: files of this tier and above were written as often as they should be, so the output
+ * must be REWRITE_RATIO times as large. */
 static void stretch_try(const struct picker *p, uint32_t start, enum segment_tier settled,
                         struct choice *best)
 {

@@ -3,8 +3,8 @@
  *
  * Place:   engine (maintenance) -> [here] -> segment_writer
  * Memory:  the rows of one hour, twice while they are put in order.
- * Rows:    a span that is there twice within an hour (same trace_id and span_id) is kept as it was committed
- *          first. Scores and tags are history: none is dropped.
+ * Rows:    a span that is there twice within an hour (same trace_id and span_id) is kept as it was
+ *          committed first. Scores and tags are history: none is dropped.
  * Failure: a damaged block of an input ends the merge; no file is left behind.
  */
 #include "engine/compact/merge.h"

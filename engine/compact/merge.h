@@ -29,8 +29,9 @@ struct merge_group {
     uint32_t rows;
 };
 
-/* The rows of one column of the group, piece after piece, amended. Everything it needs is in the arena. strings is
- * the caller's scratch and holds the dictionary. False in *ret_any: no input has the column. */
+/* The rows of one column of the group, piece after piece, amended. Everything it needs is in the
+ * arena. strings is the caller's scratch and holds the dictionary. False in *ret_any: no input has
+ * the column. */
 MUST_CHECK enum status merge_column_read(const struct merge_source *sources,
                                          const struct merge_group *group,
                                          const struct column *column, struct intern *strings,

@@ -2,7 +2,8 @@
  * merge_column.c - one column of one hour, from all inputs.
  *
  * Place:   merge.c -> [here] -> segment, patch
- * Codes:   dictionaries of the inputs differ; each code met is looked up once an input and dictionary.
+ * Codes:   dictionaries of the inputs differ; each code met is looked up once an input and
+ *          dictionary.
  */
 #include "engine/base/check.h"
 #include "engine/compact/merge.h"

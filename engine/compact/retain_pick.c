@@ -2,10 +2,11 @@
  * retain_pick.c - decides which segments leave by age or size.
  *
  * Place:   engine (maintenance, `driftline retain`) -> [here], pure
- * Clocks:  two are not believed. The wall clock: unless the pass is confirmed, "now" is at most a day past the
- *          newest data, so a clock that jumps ahead empties nothing. Event times: a segment with times before
- *          2015 or more than a day ahead of now is dated by when it was written instead, from the
- *          segments committed around it, so that it leaves with its contemporaries and decides for nobody.
+ * Clocks:  two are not believed. The wall clock: unless the pass is confirmed, "now" is at most a
+ *          day past the newest data, so a clock that jumps ahead empties nothing. Event times: a
+ *          segment with times before 2015 or more than a day ahead of now is dated by when it was
+ *          written instead, from the segments committed around it, so that it leaves with its
+ *          contemporaries and decides for nobody.
  */
 #include <stdlib.h>
 
@@ -14,7 +15,8 @@
 
 #define TIME_PLAUSIBLE_MIN_NS ((int64_t)1420070400 * NS_PER_S) /* 2015-01-01T00:00:00Z */
 #define CLOCK_SLACK_NS        NS_PER_DAY
-/* "The newest data" leaves out this share of the rows: a few from a bad clock near the bad wall clock. */
+/* "The newest data" leaves out this share of the rows: a few from a bad clock near the bad wall
+ * clock. */
 #define NEWEST_SHARE 100u
 
 struct dated {
@@ -56,7 +58,8 @@ static int by_time(const void *a, const void *b)
     return by_seq(a, b);
 }
 
-/* Gives every segment a time: its own, or that of the plausible one written last before it (or first after it). */
+/* Gives every segment a time: its own, or that of the plausible one written last before it (or first
+ * after it). */
 static void segments_date(struct dated *d, uint32_t count, int64_t now_ns)
 {
     qsort(d, count, sizeof *d, by_seq);

@@ -4,9 +4,10 @@
  * Place:     engine -> [here] -> CURRENT, manifest/NNNNNNNNNN
  * Format:    FORMAT.md 8
  * Invariant: 1. m->state is what a replay of the durable bytes gives.
- *            2. m->file is NULL, or the file CURRENT names, which ends at m->end with a good record and
- *               never had a write or sync fail. Only then is a record appended; in every other case
- *               the next commit writes its whole state to a file with a number never used before.
+ *            2. m->file is NULL, or the file CURRENT names, which ends at m->end with a good
+ *               record and never had a write or sync fail. Only then is a record appended; in
+ *               every other case the next commit writes its whole state to a file with a number
+ *               never used before.
  *            3. A manifest file is unlinked only when CURRENT durably names another one.
  * Failure:   after a failed commit the edits are not in m->state, but a crash may still show them
  *            (the write may have reached the disk). So neither the files they add nor those they
@@ -107,7 +108,8 @@ static enum status log_load(struct io *io, uint64_t number, struct manifest_stat
     return status;
 }
 
-/* Deletes manifest files CURRENT does not name. Invariant 3: call it only when CURRENT is durable. */
+/* Deletes manifest files CURRENT does not name. Invariant 3: call it only when CURRENT is
+ * durable. */
 static void strays_remove(struct manifest *m)
 {
     struct log_scan found = {0};

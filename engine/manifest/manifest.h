@@ -1,10 +1,13 @@
 /*
  * manifest.h - which files are live: an append-only log of edits, replayed at open.
  *
- * Format:    FORMAT.md 8 ("CURRENT" names "manifest/NNNNNNNNNN"; records with XXH3-64; edits with tagged fields)
- * Promise:   manifest_commit is atomic and durable: after a crash either all edits of a commit are there or none.
- *            A torn tail is cut off; damage before it is STATUS_CORRUPT and nothing is deleted.
- * Failure:   a failed write or sync: the file is abandoned and the whole state is written to a new one (up to 3 tries).
+ * Format:    FORMAT.md 8 ("CURRENT" names "manifest/NNNNNNNNNN"; records with XXH3-64; edits with
+ *            tagged fields)
+ * Promise:   manifest_commit is atomic and durable: after a crash either all edits of a commit are
+ *            there or none. A torn tail is cut off; damage before it is STATUS_CORRUPT and nothing
+ *            is deleted.
+ * Failure:   a failed write or sync: the file is abandoned and the whole state is written to a new
+ *            one (up to 3 tries).
  * Threads:   all calls under the caller's lock.
  */
 #ifndef DRIFTLINE_MANIFEST_H
@@ -74,7 +77,8 @@ MUST_CHECK enum status manifest_open(struct io *io, bool read_only, struct manif
 void manifest_close(struct manifest *m);
 MUST_CHECK enum status manifest_commit(struct manifest *m, const struct manifest_edit *edits,
                                        uint32_t count, struct error *reterr);
-/* A fresh file number, unique for ever once a commit that mentions it (or a larger EDIT_NEXT_NUMBER) is durable. Numbers of files of a commit are recorded by it. */
+/* A fresh file number, unique for ever once a commit that mentions it (or a larger
+ * EDIT_NEXT_NUMBER) is durable. Numbers of files of a commit are recorded by it. */
 uint64_t manifest_next_number(struct manifest *m);
 
 /* The state. Arrays are valid until the next commit. */

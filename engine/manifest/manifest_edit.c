@@ -2,7 +2,8 @@
  * manifest_edit.c - one edit of the manifest to bytes and back.
  *
  * Place:     manifest_commit, manifest_replay -> [here] -> record payloads
- * Format:    FORMAT.md 8.3: u8 kind, bytes body; the body is fields in ascending order of their tag.
+ * Format:    FORMAT.md 8.3: u8 kind, bytes body; the body is fields in ascending order of their
+ *            tag.
  * Failure:   a field this version doesn't know, one out of order or too large for its member is an
  *            error: a file of a newer version is never half understood.
  */

@@ -2,7 +2,8 @@
  * manifest_state.h - the set of live files in memory, and the edits that change it.
  *
  * Invariant: 1. A number stands at most once in each of segments, packs and patches.
- *            2. Every project mentioned is one of names[]; names are unique and without gaps from 1.
+ *            2. Every project mentioned is one of names[]; names are unique and without gaps from
+ *               1.
  *            3. next_number is larger than every number ever added.
  *            4. clients are sorted by id.
  */

@@ -29,8 +29,8 @@ struct cached_block {
 
 /* NULL when it is not there. */
 struct cached_block *block_cache_get(uint64_t pack, uint32_t block);
-/* Takes over a block with one reference, which stays the caller's; the cache adds its own. A block too
- * large for the cache is not kept. When another thread was faster, both copies live. */
+/* Takes over a block with one reference, which stays the caller's; the cache adds its own. A block
+ * too large for the cache is not kept. When another thread was faster, both copies live. */
 void block_cache_put(struct cached_block *b);
 /* Accepts NULL. */
 void block_cache_release(struct cached_block *b);

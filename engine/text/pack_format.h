@@ -40,7 +40,8 @@ static inline unsigned pack_ordinal_bits(uint64_t messages)
     return bits;
 }
 
-/* Bytes of all ordinals: padded to 8, and 8 zero bytes so that a 64-bit read at any of them stays inside. */
+/* Bytes of all ordinals: padded to 8, and 8 zero bytes so that a 64-bit read at any of them stays
+ * inside. */
 static inline uint64_t pack_ordinal_bytes(uint64_t messages)
 {
     return (messages * pack_ordinal_bits(messages) + 63) / 64 * 8 + 8;

@@ -3,11 +3,11 @@
  *
  * Place:     text_store, text_merge -> [here] -> pN/text/NNNNNNNNNN.pack
  * Format:    FORMAT.md 6
- * Invariant: blocks[] lies inside the file, in order and without gaps; a reference is an earlier block
- *            that has none itself, so decoding never goes deeper than two.
- * Failure:   header, footer and table are checked at open, the index at first touch, a block before it
- *            is decompressed. Damage is STATUS_CORRUPT with path and offset and hides only what is
- *            behind it.
+ * Invariant: blocks[] lies inside the file, in order and without gaps; a reference is an earlier
+ *            block that has none itself, so decoding never goes deeper than two.
+ * Failure:   header, footer and table are checked at open, the index at first touch, a block
+ *            before it is decompressed. Damage is STATUS_CORRUPT with path and offset and hides
+ *            only what is behind it.
  * Threads:   any, once open.
  */
 #include "engine/text/pack_read.h"
@@ -90,7 +90,8 @@ static enum status footer_read(struct pack *p, struct footer *ret, struct error 
     return STATUS_OK;
 }
 
-/* A reference must be an earlier, small block that has none: blocks[] before `index` are checked. */
+/* A reference must be an earlier, small block that has none: blocks[] before `index` are
+ * checked. */
 static bool reference_is_sound(const struct pack *p, uint32_t index)
 {
     uint32_t reference = p->blocks[index].reference;

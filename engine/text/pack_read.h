@@ -53,8 +53,8 @@ struct pack *pack_ref(struct pack *p);
 /* Accepts NULL. */
 void pack_unref(struct pack *p);
 
-/* *ret_ordinal is the number of the message. STATUS_NOT_FOUND: not in this pack; *reterr is left alone then,
- * as most packs of a store don't have a message. */
+/* *ret_ordinal is the number of the message. STATUS_NOT_FOUND: not in this pack; *reterr is left
+ * alone then, as most packs of a store don't have a message. */
 MUST_CHECK enum status pack_find(struct pack *p, struct id128 address, uint64_t *ret_ordinal,
                                  struct error *reterr);
 /* The i-th address in sorted order and its message. */

@@ -3,10 +3,10 @@
  *
  * Place:     text_seal, text_merge -> [here] -> pN/text/NNNNNNNNNN.pack
  * Format:    FORMAT.md 6
- * Blocks:    256 KiB of messages are compressed together, against the text of the first block of their
- *            chapter: conversations with one agent say much the same, and with the reference a block
- *            finds it although it can be read without its neighbours. On real agent traffic that
- *            saves a quarter (bench/bench_text.c).
+ * Blocks:    256 KiB of messages are compressed together, against the text of the first block of
+ *            their chapter: conversations with one agent say much the same, and with the reference
+ *            a block finds it although it can be read without its neighbours. On real agent
+ *            traffic that saves a quarter (bench/bench_text.c).
  * Memory:    20 bytes a message, one block, one reference, the compressor's tables.
  * Failure:   a failed write or sync: the file is abandoned.
  */

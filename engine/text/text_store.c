@@ -2,10 +2,12 @@
  * text_store.c - the messages of one project: in memory, in packs, found by address.
  *
  * Place:     engine (writer: add; readers: get) -> [here] -> pack_read
- * Invariant: 1. a message is stored under the hash of its bytes, checked when it enters and when it leaves.
- *            2. a reader holds the list of packs it started with; a removed pack dies with its last reader.
- * Failure:   a damaged block or index hides the messages behind it: text_get reports it, text_has and
- *            text_add treat them as not stored, so that a message sent again is whole again.
+ * Invariant: 1. a message is stored under the hash of its bytes, checked when it enters and when
+ *               it leaves.
+ *            2. a reader holds the list of packs it started with; a removed pack dies with its
+ *               last reader.
+ * Failure:   a damaged block or index hides the messages behind it: text_get reports it, text_has
+ *            and text_add treat them as not stored, so that a message sent again is whole again.
  * Threads:   see text.h; one mutex, never held while a block is read.
  */
 #include "engine/text/text_store.h"
@@ -202,8 +204,8 @@ void text_entries_release_locked(struct text_store *t, uint64_t sealing)
 
 /* ---- adding ---- */
 
-/* A second hash of a body, over other alignments than the address: the odds that both agree by accident or
- * by a known collision of XXH3-128 are what matters, not secrecy. */
+/* A second hash of a body, over other alignments than the address: the odds that both agree by
+ * accident or by a known collision of XXH3-128 are what matters, not secrecy. */
 static uint64_t body_check(struct slice body)
 {
     uint64_t sum = hash_mix(body.size);
@@ -358,7 +360,8 @@ bool text_has(struct text_store *t, struct id128 address)
     return found;
 }
 
-/* The first pack that has it and can be read; what was damaged on the way counts only when none can. */
+/* The first pack that has it and can be read; what was damaged on the way counts only when none
+ * can. */
 static enum status packs_get(const struct pack_list *list, struct id128 address, struct buffer *to,
                              struct error *reterr)
 {

@@ -57,8 +57,8 @@ struct text_store {
 /* A reference to the list of packs as it is now. */
 struct pack_list *text_list_ref(struct text_store *t);
 void text_list_unref(struct pack_list *list);
-/* Replaces the list by one without `remove` (0: none) and with own_add (may be NULL) at its end. Returns the removed
- * pack with a reference, or NULL. */
+/* Replaces the list by one without `remove` (0: none) and with own_add (may be NULL) at its end.
+ * Returns the removed pack with a reference, or NULL. */
 struct pack *text_list_change_locked(struct text_store *t, uint64_t remove, struct pack *own_add)
     REQUIRES(t->lock);
 /* NULL when there is none of that number. */

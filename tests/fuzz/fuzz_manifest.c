@@ -1,8 +1,8 @@
 /*
  * fuzz_manifest.c - manifest files and CURRENT from hostile bytes.
  *
- * The input is read three ways: as a file as it is, as CURRENT, and as payloads ("bytes" each) that get the
- * headers and checksums of a well-formed file, so that the edits inside are reached.
+ * The input is read three ways: as a file as it is, as CURRENT, and as payloads ("bytes" each) that
+ * get the headers and checksums of a well-formed file, so that the edits inside are reached.
  */
 #include <stdlib.h>
 

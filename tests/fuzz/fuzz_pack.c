@@ -1,8 +1,8 @@
 /*
  * fuzz_pack.c - text packs from hostile bytes: opened, verified, every address looked up.
  *
- * The first byte of the input says which checksums are made right first, so that the fuzzer gets past them: bit 0
- * header and footer, bit 1 the table, bit 2 the index, bit 3 the blocks.
+ * The first byte of the input says which checksums are made right first, so that the fuzzer gets
+ * past them: bit 0 header and footer, bit 1 the table, bit 2 the index, bit 3 the blocks.
  */
 #include <stdlib.h>
 

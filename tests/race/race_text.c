@@ -1,8 +1,9 @@
 /*
- * race_text.c - a text store under one writer, one maintenance thread and two readers, for ThreadSanitizer.
+ * race_text.c - a text store under one writer, one maintenance thread and two readers, for
+ * ThreadSanitizer.
  *
- * Readers must find every message that was added before they looked, with the right bytes, while it moves from
- * memory to packs and from pack to pack.
+ * Readers must find every message that was added before they looked, with the right bytes, while
+ * it moves from memory to packs and from pack to pack.
  */
 #include <stdatomic.h>
 #include <stdio.h>

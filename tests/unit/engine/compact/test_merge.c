@@ -1,8 +1,8 @@
 /*
  * test_merge.c - merged segments against a plain list of rows.
  *
- * A test makes rows in memory, deals them out to segments with different columns, amends some, merges, and
- * reads everything back as text.
+ * A test makes rows in memory, deals them out to segments with different columns, amends some,
+ * merges, and reads everything back as text.
  */
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
@@ -76,7 +76,8 @@ static void world_destroy(struct world *w)
     mem_free(w);
 }
 
-/* Odd inputs lack the model, cost and attributes columns; score.a is in the even ones, score.b in the odd ones. */
+/* Odd inputs lack the model, cost and attributes columns; score.a is in the even ones, score.b in
+ * the odd ones. */
 static void span_make(struct world *w, struct span *s, uint32_t input, uint32_t hours)
 {
     struct rng *r = &w->rng;
@@ -208,7 +209,8 @@ static struct span *span_find(struct world *w, uint32_t input, struct id128 trac
     return NULL;
 }
 
-/* Amends a tenth of the rows of an input: half of the amendments come after fold_seq and must not show. */
+/* Amends a tenth of the rows of an input: half of the amendments come after fold_seq and must not
+ * show. */
 static void input_amend(struct world *w, uint32_t input, uint64_t fold_seq)
 {
     struct segment *s = w->segments[input];
@@ -518,7 +520,8 @@ Test(merge, a_span_stored_twice_is_kept_as_committed_first)
     struct world *w = world_create(10);
     world_fill(w, 1, 500, 2);
     uint32_t originals = w->count;
-    /* Input 1 repeats a third of input 0 with a later seq and another cost; input 2 with an earlier one. */
+    /* Input 1 repeats a third of input 0 with a later seq and another cost; input 2 with an
+     * earlier one. */
     for (uint32_t i = 0; i < originals; i += 3) {
         struct span again = w->spans[i];
         again.input = 1;

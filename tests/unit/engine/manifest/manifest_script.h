@@ -1,5 +1,6 @@
 /*
- * manifest_script.h - a script of commits that uses every kind of edit, shared by the manifest tests.
+ * manifest_script.h - a script of commits that uses every kind of edit, shared by the manifest
+ * tests.
  */
 #ifndef DRIFTLINE_TESTS_MANIFEST_SCRIPT_H
 #define DRIFTLINE_TESTS_MANIFEST_SCRIPT_H

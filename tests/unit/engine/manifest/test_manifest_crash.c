@@ -1,8 +1,9 @@
 /*
  * test_manifest_crash.c - the manifest on files that lose power: every fault at every operation.
  *
- * A scenario prepares a store, then commits steps of the script. Whatever strikes, after the reboot the
- * state must be the one after the last acknowledged commit, or after the one that was under way.
+ * A scenario prepares a store, then commits steps of the script. Whatever strikes, after the
+ * reboot the state must be the one after the last acknowledged commit, or after the one that was
+ * under way.
  */
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>

@@ -1,5 +1,6 @@
 /*
- * text_fixture.h - a text store on simulated files and messages by number, shared by the text tests.
+ * text_fixture.h - a text store on simulated files and messages by number, shared by the text
+ * tests.
  */
 #ifndef DRIFTLINE_TESTS_TEXT_FIXTURE_H
 #define DRIFTLINE_TESTS_TEXT_FIXTURE_H
