@@ -96,8 +96,8 @@ enum status commit_decode(struct slice payload, struct schema *schema, struct ar
     uint8_t reserved = cursor_u8(&c);
     reserved |= cursor_u16(&c) != 0;
     out.message_count = cursor_u32(&c);
-    bytes_copy(out.client.bytes, cursor_take(&c, sizeof out.client).data,
-               c.failed ? 0 : sizeof out.client);
+    struct slice client = cursor_take(&c, sizeof out.client);
+    bytes_copy(out.client.bytes, client.data, client.size);
     out.batch_seq = cursor_u64(&c);
     out.time_ns = (int64_t)cursor_u64(&c);
     for (uint32_t t = 0; t < TABLE_COUNT; t++)
