@@ -290,7 +290,6 @@ static void commit_done(struct wal *w)
     w->is_in_flight = false;
     w->failures_in_row = 0;
     w->is_stalled = false;
-    w->files.make_after_ns = 0;
     w->stats.commits++;
     w->stats.bytes += w->in_flight_bytes;
     w->stats.last_commit_ns = clock_monotonic_ns() - w->submitted_ns;
