@@ -240,5 +240,7 @@ int main(int argc, char **argv)
     run(root, "20 interleaved, no hint", 20, 10, false);
     mem_free(messages);
     arena_deinit(&arena);
-    return 0;
+    char command[64];
+    (void)snprintf(command, sizeof command, "rm -r '%s'", root);
+    return system(command) == 0 ? 0 : 1;
 }
