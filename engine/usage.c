@@ -114,11 +114,20 @@ static bool parent_of(const struct settler *s, struct id128 trace_id, uint64_t s
     return true;
 }
 
+/* Stands for "some span of the trace is marked": one lookup a trace instead of one a span. */
+static uint64_t trace_key(const struct settler *s, struct id128 trace_id)
+{
+    return key_of(s, trace_id, 0);
+}
+
 /* Marks the ancestors of a row until one is marked already (then so are those above it, or they were unknown). */
 static void mark_ancestors(struct settler *s, uint32_t row)
 {
     struct id128 trace_id = s->traces[row];
     uint64_t parent = s->parents->id64[row];
+    uint64_t trace = trace_key(s, trace_id);
+    if (!is_marked(s->map, trace))
+        mark(s->map, trace);
     for (uint32_t depth = 0; depth < USAGE_DEPTH_MAX; depth++) {
         uint64_t key = key_of(s, trace_id, parent);
         if (is_marked(s->map, key))
@@ -129,10 +138,27 @@ static void mark_ancestors(struct settler *s, uint32_t row)
     }
 }
 
+static bool same_trace(const struct settler *s, uint32_t row)
+{
+    return row > 0 && id128_equal(s->traces[row], s->traces[row - 1]);
+}
+
+/* What came in earlier commits below a span of this one marked it; pass that on upwards. Before mark_all, so that traces
+ * this commit begins are passed over. */
+static void mark_inherited(struct settler *s)
+{
+    bool any = false;
+    for (uint32_t i = 0; i < s->batch->rows; i++) {
+        if (!same_trace(s, i))
+            any = is_marked(s->map, trace_key(s, s->traces[i]));
+        if (any && vector_has(s->parents, i) && s->kinds->codes[i] != s->llm &&
+            is_marked(s->map, key_of(s, s->traces[i], s->spans[i])))
+            mark_ancestors(s, i);
+    }
+}
+
 static void mark_all(struct settler *s)
 {
-    if (s->parents == NULL || s->llm == 0)
-        return;
     uint32_t last = UINT32_MAX;
     for (uint32_t i = 0; i < s->batch->rows; i++) {
         if (s->kinds->codes[i] != s->llm || !vector_has(s->parents, i))
@@ -143,18 +169,6 @@ static void mark_all(struct settler *s)
             continue;
         mark_ancestors(s, i);
         last = i;
-    }
-}
-
-/* What came in earlier commits below a span of this one marked it; pass that on upwards. */
-static void mark_inherited(struct settler *s)
-{
-    if (s->parents == NULL || s->map->keys[0] == NULL)
-        return;
-    for (uint32_t i = 0; i < s->batch->rows; i++) {
-        if (vector_has(s->parents, i) && s->kinds->codes[i] != s->llm &&
-            is_marked(s->map, key_of(s, s->traces[i], s->spans[i])))
-            mark_ancestors(s, i);
     }
 }
 
@@ -351,7 +365,9 @@ void usage_settle(struct usage_map *m, struct batch *b, const struct usage_reque
     s.spans = batch_vector(b, SPANS_span_id)->id64;
     s.llm = code_of(s.kinds, "llm");
     s.embedding = code_of(s.kinds, "embedding");
-    mark_all(&s);
-    mark_inherited(&s);
+    if (s.parents != NULL && m->keys[0] != NULL)
+        mark_inherited(&s);
+    if (s.parents != NULL && s.llm != 0)
+        mark_all(&s);
     strip_all(&s);
 }
