@@ -26,6 +26,42 @@ static void first_diagnostic(struct fy_diag *diag, char *to, size_t size)
         (void)snprintf(to, size, "%d:%d: %s", e->line, e->column, e->msg);
 }
 
+/* Nothing but white space and comments. */
+static bool is_blank(struct slice text)
+{
+    bool in_comment = false;
+    for (size_t i = 0; i < text.size; i++) {
+        uint8_t b = text.data[i];
+        in_comment = b != '\n' && (in_comment || b == '#');
+        if (!in_comment && b != ' ' && b != '\t' && b != '\r' && b != '\n')
+            return false;
+    }
+    return true;
+}
+
+/* A second document would be ignored without a word: that is an error, at its place. */
+static enum status one_document(const char *name, struct slice text, const struct fy_parse_cfg *config,
+                                struct error *reterr)
+{
+    struct fy_parser *parser = fy_parser_create(config);
+    struct fy_event *event;
+    enum status s = STATUS_OK;
+    unsigned documents = 0;
+    if (parser == NULL || fy_parser_set_string(parser, (const char *)text.data, text.size) != 0) {
+        fy_parser_destroy(parser);
+        return error_set(reterr, STATUS_INVALID, "%s: not YAML", name);
+    }
+    while (s >= 0 && (event = fy_parser_parse(parser)) != NULL) {
+        const struct fy_mark *mark = fy_event_start_mark(event);
+        if (event->type == FYET_DOCUMENT_START && ++documents > 1)
+            s = error_set(reterr, STATUS_INVALID, "%s:%d:%d: a second document: only one is read", name,
+                          mark == NULL ? 1 : mark->line + 1, mark == NULL ? 1 : mark->column + 1);
+        fy_parser_event_free(parser, event);
+    }
+    fy_parser_destroy(parser);
+    return s;
+}
+
 enum status yaml_parse(const char *name, struct slice text, struct yaml **ret, struct error *reterr)
 {
     if (text.size > YAML_BYTES_MAX)
@@ -44,12 +80,14 @@ enum status yaml_parse(const char *name, struct slice text, struct yaml **ret, s
     struct fy_parse_cfg config = {.flags = FYPCF_QUIET | FYPCF_COLLECT_DIAG, .diag = diag};
     y->document = fy_document_build_from_string(&config, y->text, text.size);
     enum status s = STATUS_OK;
-    if (y->document == NULL) {
+    if (y->document == NULL && !is_blank(text)) {
         char place[ERROR_TEXT_BYTES / 2];
         first_diagnostic(diag, place, sizeof place);
         s = error_set(reterr, STATUS_INVALID, "%s:%s", name, place);
         goto out;
     }
+    if ((s = one_document(name, slice_of(y->text, text.size), &config, reterr)) < 0)
+        goto out;
     *ret = y;
     y = NULL;
 out:
@@ -85,7 +123,8 @@ void yaml_destroy(struct yaml *y)
 {
     if (y == NULL)
         return;
-    fy_document_destroy(y->document);
+    if (y->document != NULL)
+        fy_document_destroy(y->document);
     mem_free(y->name);
     mem_free(y->text);
     mem_free(y);
@@ -93,7 +132,7 @@ void yaml_destroy(struct yaml *y)
 
 struct fy_node *yaml_root(struct yaml *y)
 {
-    return fy_document_root(y->document);
+    return y->document == NULL ? NULL : fy_document_root(y->document);
 }
 
 enum yaml_kind yaml_kind(struct fy_node *node)
