@@ -212,22 +212,88 @@ struct gatherer {
     uint32_t columns_max;
 };
 
+/* The chunks of one column as the view has them. */
+struct chunks {
+    const uint8_t **payloads;
+    const uint8_t **valids; /* of each; NULL: all rows have a value */
+    bool any_valid;
+    const struct dict *dict;
+};
+
+static void chunks_read(struct gatherer *g, const struct column *column, struct arena *arena,
+                        struct chunks *ret)
+{
+    uint32_t count = head_chunk_count(head_view_rows(g->view));
+    *ret = (struct chunks){.payloads = ARENA_ARRAY(arena, const uint8_t *, count),
+                           .valids = ARENA_ARRAY(arena, const uint8_t *, count)};
+    for (uint32_t c = 0; c < count; c++) {
+        struct vector v;
+        head_view_read(g->view, column, c, arena, &v);
+        ret->payloads[c] = (const uint8_t *)v.i64;
+        ret->valids[c] = v.valid;
+        ret->any_valid |= v.valid != NULL;
+        ret->dict = v.dict;
+    }
+}
+
+#define GATHER(type, to)                                                                           \
+    for (uint32_t i = 0; i < group->count; i++) {                                                  \
+        uint32_t row = order[i];                                                                   \
+        ((type *)(to))[i] =                                                                        \
+            ((const type *)(const void *)c->payloads[row / BLOCK_ROWS])[row % BLOCK_ROWS];         \
+    }
+
+/* The group's rows straight from the chunks: no copy of the column in between. */
+static struct vector chunks_gather(const struct gatherer *g, const struct chunks *c,
+                                   const struct column *column, const struct split_group *group)
+{
+    const uint32_t *order = g->out->split.order + group->first;
+    size_t width = storage_width(column->storage);
+    struct vector v = {.storage = column->storage, .rows = group->count, .dict = c->dict};
+    void *payload = arena_alloc(g->arena, group->count * width);
+    if (width == sizeof(uint32_t))
+        GATHER(uint32_t, payload)
+    else if (width == sizeof(uint64_t))
+        GATHER(uint64_t, payload)
+    else
+        GATHER(struct id128, payload)
+    v.i64 = payload;
+    if (!c->any_valid)
+        return v;
+    uint8_t *valid = arena_alloc(g->arena, group->count);
+    for (uint32_t i = 0; i < group->count; i++) {
+        const uint8_t *chunk = c->valids[order[i] / BLOCK_ROWS];
+        valid[i] = chunk == NULL ? 1 : chunk[order[i] % BLOCK_ROWS];
+    }
+    v.valid = valid;
+    return v;
+}
+
+static_assert(sizeof(struct slice) == sizeof(struct id128), "both are copied as 16 bytes");
+
 static void column_gather(struct gatherer *g, const struct column *column)
 {
-    if (!head_has(g->head, column->id) && !patch_set_touches(g->patches, column, 0, UINT64_MAX))
+    bool patched = patch_set_touches(g->patches, column, 0, UINT64_MAX);
+    if (!patched && !head_has(g->head, column->id))
         return;
-    struct arena flat_arena = {0};
-    struct vector flat = column_flat(g->view, g->patches, column, &flat_arena);
+    struct arena scratch = {0};
+    struct vector flat = {0};
+    struct chunks chunks = {0};
+    if (patched)
+        flat = column_flat(g->view, g->patches, column, &scratch);
+    else
+        chunks_read(g, column, &scratch, &chunks);
     for (uint32_t i = 0; i < g->out->split.group_count; i++) {
         const struct split_group *group = &g->out->split.groups[i];
         struct batch *b = &g->out->batches[i];
         ASSERT(b->column_count < g->columns_max);
-        b->columns[b->column_count++] =
-            (struct batch_column){.column = column,
-                                  .vector = vector_gather(&flat, g->out->split.order + group->first,
-                                                          group->count, g->arena)};
+        b->columns[b->column_count++] = (struct batch_column){
+            .column = column,
+            .vector = patched ? vector_gather(&flat, g->out->split.order + group->first,
+                                              group->count, g->arena)
+                              : chunks_gather(g, &chunks, column, group)};
     }
-    arena_deinit(&flat_arena);
+    arena_deinit(&scratch);
 }
 
 /* Sorts the rows of each group as segments want them. */
