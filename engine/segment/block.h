@@ -31,6 +31,7 @@ const char *encoding_name(enum encoding e);
 struct block_writer {
     uint32_t rows;
     int level; /* zstd */
+    bool fast; /* fewer things are tried: no bins, no maps */
     struct mask_set *masks;
     uint16_t starts;         /* rows where trace_id changes; MASK_UNKNOWN: not clustered by trace */
     const int64_t *time;     /* of the block's rows, when seq may lean on it; else NULL */
@@ -51,10 +52,17 @@ enum encoding block_put_id128(const struct block_writer *w, const struct id128 *
                               const uint8_t *valid, struct buffer *to);
 enum encoding block_put_bytes(const struct block_writer *w, const struct slice *values,
                               const uint8_t *valid, struct buffer *to);
-/* codes as a function of one or two other columns; ENCODING_NONE when it isn't, or isn't worth it (more than bytes_max). */
+/* Another STR column of the same block: its codes lie in [least, least + span). */
+struct map_source {
+    const uint32_t *codes;
+    uint16_t index; /* of the column in the file */
+    uint32_t least;
+    uint32_t span;
+};
+/* codes as a function of one column, or two (b not NULL); ENCODING_NONE when they aren't, or when that takes bytes_max. */
 enum encoding block_put_map(const struct block_writer *w, const uint32_t *codes,
-                            const uint32_t *const *sources, const uint16_t *source_indexes,
-                            uint32_t source_count, size_t bytes_max, struct buffer *to);
+                            const struct map_source *a, const struct map_source *b,
+                            size_t bytes_max, struct buffer *to);
 
 /* Parts of encoders. */
 void block_head_put(const struct block_writer *w, enum encoding encoding, const struct shape *shape,

@@ -32,7 +32,7 @@ enum encoding block_put_bytes(const struct block_writer *w, const struct slice *
     ASSERT(raw.size <= BLOCK_BYTES_MAX);
     bool smaller = raw.size > 0 && block_compress(buffer_slice(&raw), w->level, &frame);
     block_head_put(w, ENCODING_BYTES, &shape, &rows, to);
-    (void)ints_put(lengths, n, to);
+    ints_put(lengths, n, w->fast, to);
     put_u8(to, smaller);
     put_varint(to, raw.size);
     put_bytes(to, buffer_slice(smaller ? &frame : &raw));

@@ -43,15 +43,21 @@ static bool decimal_of(double v, unsigned digits, int64_t *ret_n)
 /* The fewest digits that keep most of a sample of the rows with a value. */
 static unsigned digits_pick(const double *values, const struct mask *valid, uint32_t rows)
 {
-    uint32_t step = rows / SAMPLE_ROWS + 1;
+    double sample[SAMPLE_ROWS];
+    uint32_t count = 0;
+    uint32_t step = mask_ones(valid) / SAMPLE_ROWS + 1;
+    uint32_t seen = 0;
+    for (uint32_t row = 0; row < rows && count < SAMPLE_ROWS; row++) {
+        if (mask_get(valid, row) && seen++ % step == 0)
+            sample[count++] = values[row];
+    }
     unsigned digits_best = 0;
     uint32_t kept_best = 0;
-    for (unsigned digits = 0; digits <= DIGITS_MAX; digits++) {
+    for (unsigned digits = 0; digits <= DIGITS_MAX && kept_best < count; digits++) {
         uint32_t kept = 0;
-        for (uint32_t row = 0; row < rows; row++) {
+        for (uint32_t i = 0; i < count; i++) {
             int64_t n;
-            if ((row % step == 0 || rows <= BLOCK_ROWS / 8) && mask_get(valid, row))
-                kept += decimal_of(values[row], digits, &n);
+            kept += decimal_of(sample[i], digits, &n);
         }
         if (kept > kept_best) {
             kept_best = kept;

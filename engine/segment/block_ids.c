@@ -69,7 +69,7 @@ enum encoding block_put_id64(const struct block_writer *w, const uint64_t *value
     int64_t *stored = mem_alloc((size_t)w->rows * sizeof *stored);
     shape_gather(&shape, w->rows, (const int64_t *)values, stored);
     enum encoding encoding;
-    if (ints_estimate(stored, present) < (size_t)present * 7)
+    if (ints_estimate(stored, present, w->fast) < (size_t)present * 7)
         encoding = block_put_i64(w, (const int64_t *)values, valid, false, to);
     else
         encoding = block_raw_put(w, &shape, &rows, slice_of(stored, present * sizeof *stored), to);

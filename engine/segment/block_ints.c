@@ -26,9 +26,9 @@ void block_values_put(const struct block_writer *w, const struct shape *shape,
         put_zigzag(to, stored[0]);
         for (uint32_t i = shape->count - 1; i > 0; i--)
             stored[i] = (int64_t)((uint64_t)stored[i] - (uint64_t)stored[i - 1]);
-        (void)ints_put(stored + 1, shape->count - 1, to);
+        ints_put(stored + 1, shape->count - 1, w->fast, to);
     } else {
-        (void)ints_put(stored, shape->count, to);
+        ints_put(stored, shape->count, w->fast, to);
     }
     mem_free(stored);
 }
@@ -104,8 +104,8 @@ static enum encoding anchor_block_put(const struct block_writer *w, const int64_
     int64_t *off_line = steps + w->rows;
     uint32_t anchor_count = anchors_split(w, &starts, values, anchors, steps);
     uint32_t step_count = w->rows - anchor_count;
-    size_t anchors_bytes = ints_estimate(anchors, anchor_count);
-    size_t bytes = 16 + anchors_bytes + ints_estimate(steps, step_count);
+    size_t anchors_bytes = ints_estimate(anchors, anchor_count, w->fast);
+    size_t bytes = 16 + anchors_bytes + ints_estimate(steps, step_count, w->fast);
     enum encoding encoding = ENCODING_ANCHOR;
     struct line line = {0};
     if (w->time != NULL) {
@@ -115,7 +115,7 @@ static enum encoding anchor_block_put(const struct block_writer *w, const int64_
                 off_line[i++] =
                     (int64_t)((uint64_t)values[row] - (uint64_t)line_at(&line, w->time[row]));
         }
-        size_t line_bytes = ints_estimate(off_line, anchor_count) + 24;
+        size_t line_bytes = ints_estimate(off_line, anchor_count, w->fast) + 24;
         if (line_bytes < anchors_bytes) {
             bytes = bytes - anchors_bytes + line_bytes;
             encoding = ENCODING_TIMELINE;
@@ -133,8 +133,8 @@ static enum encoding anchor_block_put(const struct block_writer *w, const int64_
         put_u64(to, line.slope);
     }
     put_u16(to, w->starts);
-    (void)ints_put(encoding == ENCODING_TIMELINE ? off_line : anchors, anchor_count, to);
-    (void)ints_put(steps, step_count, to);
+    ints_put(encoding == ENCODING_TIMELINE ? off_line : anchors, anchor_count, w->fast, to);
+    ints_put(steps, step_count, w->fast, to);
     block_end_put(to);
     mem_free(anchors);
     return encoding;

@@ -14,29 +14,14 @@
 #define MAP_ENTRIES_MAX 4096u
 #define NO_CODE         UINT32_MAX
 
-struct source {
-    const uint32_t *codes;
-    uint32_t least;
-    uint32_t span;
-};
-
-static struct source source_over(const uint32_t *codes, uint32_t rows)
-{
-    uint32_t least = codes[0];
-    uint32_t most = codes[0];
-    for (uint32_t row = 1; row < rows; row++) {
-        least = codes[row] < least ? codes[row] : least;
-        most = codes[row] > most ? codes[row] : most;
-    }
-    return (struct source){.codes = codes, .least = least, .span = most - least + 1};
-}
-
 /* False as soon as two rows disagree. */
-static bool table_fill(const uint32_t *codes, const struct source *a, const struct source *b,
-                       uint32_t rows, uint32_t *table)
+static bool table_fill(const uint32_t *codes, const struct map_source *a,
+                       const struct map_source *b, uint32_t rows, uint32_t *table)
 {
     for (uint32_t row = 0; row < rows; row++) {
-        uint32_t at = (a->codes[row] - a->least) * b->span + (b->codes[row] - b->least);
+        uint32_t at = a->codes[row] - a->least;
+        if (b != NULL)
+            at = at * b->span + (b->codes[row] - b->least);
         if (table[at] == NO_CODE)
             table[at] = codes[row];
         else if (table[at] != codes[row])
@@ -45,54 +30,43 @@ static bool table_fill(const uint32_t *codes, const struct source *a, const stru
     return true;
 }
 
-enum encoding block_put_map(const struct block_writer *w, const uint32_t *codes,
-                            const uint32_t *const *sources, const uint16_t *source_indexes,
-                            uint32_t source_count, size_t bytes_max, struct buffer *to)
+static void source_put(const struct map_source *s, struct buffer *to)
 {
-    struct source a = source_over(sources[0], w->rows);
-    struct source b = {.codes = sources[0], .least = 0, .span = 1};
-    uint32_t *zero = NULL;
-    if (source_count == 2) {
-        b = source_over(sources[1], w->rows);
-    } else {
-        zero = mem_zero(w->rows, sizeof *zero);
-        b.codes = zero;
+    put_u16(to, s->index);
+    put_varint(to, s->least);
+    put_varint(to, s->span);
+}
+
+enum encoding block_put_map(const struct block_writer *w, const uint32_t *codes,
+                            const struct map_source *a, const struct map_source *b,
+                            size_t bytes_max, struct buffer *to)
+{
+    uint64_t entries = (uint64_t)a->span * (b == NULL ? 1 : b->span);
+    if (entries > MAP_ENTRIES_MAX)
+        return ENCODING_NONE;
+    uint32_t table[MAP_ENTRIES_MAX];
+    int64_t values[MAP_ENTRIES_MAX];
+    memset(table, 0xff, entries * sizeof table[0]);
+    if (!table_fill(codes, a, b, w->rows, table))
+        return ENCODING_NONE;
+    int64_t last = 0;
+    for (uint64_t i = 0; i < entries; i++) {
+        last = table[i] == NO_CODE ? last : table[i];
+        values[i] = last;
     }
-    uint64_t entries = (uint64_t)a.span * b.span;
-    enum encoding encoding = ENCODING_NONE;
-    if (entries <= MAP_ENTRIES_MAX) {
-        uint32_t *table = mem_alloc(entries * sizeof *table);
-        int64_t *values = mem_alloc(entries * sizeof *values);
-        memset(table, 0xff, entries * sizeof *table);
-        bool follows = table_fill(codes, &a, &b, w->rows, table);
-        int64_t last = 0;
-        for (uint64_t i = 0; i < entries; i++) {
-            last = table[i] == NO_CODE ? last : table[i];
-            values[i] = last;
-        }
-        if (follows && ints_estimate(values, (uint32_t)entries) + 16 < bytes_max) {
-            struct shape dense = {.kind = SHAPE_DENSE};
-            struct mask all;
-            mask_fill(&all, w->rows);
-            block_head_put(w, ENCODING_MAP, &dense, &all, to);
-            put_u8(to, (uint8_t)source_count);
-            put_u16(to, source_indexes[0]);
-            put_varint(to, a.least);
-            put_varint(to, a.span);
-            if (source_count == 2) {
-                put_u16(to, source_indexes[1]);
-                put_varint(to, b.least);
-                put_varint(to, b.span);
-            }
-            (void)ints_put(values, (uint32_t)entries, to);
-            block_end_put(to);
-            encoding = ENCODING_MAP;
-        }
-        mem_free(table);
-        mem_free(values);
-    }
-    mem_free(zero);
-    return encoding;
+    if (ints_estimate(values, (uint32_t)entries, w->fast) + 16 >= bytes_max)
+        return ENCODING_NONE;
+    struct shape dense = {.kind = SHAPE_DENSE};
+    struct mask all;
+    mask_fill(&all, w->rows);
+    block_head_put(w, ENCODING_MAP, &dense, &all, to);
+    put_u8(to, b == NULL ? 1 : 2);
+    source_put(a, to);
+    if (b != NULL)
+        source_put(b, to);
+    ints_put(values, (uint32_t)entries, w->fast, to);
+    block_end_put(to);
+    return ENCODING_MAP;
 }
 
 /* at[row] = at[row] * span + (code - least); false when a code lies outside. */

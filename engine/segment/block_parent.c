@@ -64,7 +64,7 @@ bool block_put_parent(const struct block_writer *w, const uint64_t *values,
         struct shape dense = {.kind = SHAPE_DENSE};
         block_head_put(w, ENCODING_PARENT, &dense, valid, to);
         put_u16(to, w->starts);
-        (void)ints_put(places, count, to);
+        ints_put(places, count, w->fast, to);
         put_varint(to, listed_count);
         buffer_add(to, listed, listed_count * sizeof *listed);
         block_end_put(to);

@@ -24,7 +24,7 @@ static void numbers_put(const uint32_t *numbers, uint32_t count, int64_t *wide, 
 {
     for (uint32_t i = 0; i < count; i++)
         wide[i] = numbers[i];
-    (void)ints_put(wide, count, to);
+    ints_put(wide, count, false, to);
 }
 
 void directory_put(const struct directory *d, struct buffer *to)
@@ -37,11 +37,11 @@ void directory_put(const struct directory *d, struct buffer *to)
         last = d->size[i] != 0 ? d->offset[i] : last;
         wide[i] = (int64_t)last;
     }
-    (void)ints_put(wide, d->blocks, to);
+    ints_put(wide, d->blocks, false, to);
     if (d->zoned) {
         numbers_put(d->nulls, d->blocks, wide, to);
-        (void)ints_put(d->min, d->blocks, to);
-        (void)ints_put(d->max, d->blocks, to);
+        ints_put(d->min, d->blocks, false, to);
+        ints_put(d->max, d->blocks, false, to);
     }
     for (uint32_t i = 0; i < d->blocks; i++) {
         if (d->size[i] != 0)

@@ -80,16 +80,22 @@ static void plan_reduce(const struct plan *p, const int64_t *values, uint32_t co
 /* The width with the fewest bits, patches included. */
 static void plan_width(struct plan *p, const uint64_t *x, uint32_t count)
 {
+    /* Two sets of counters, so that equal neighbours don't wait for each other. */
     uint32_t with_bits[65] = {0};
-    for (uint32_t i = 0; i < count; i++)
+    uint32_t with_bits_odd[65] = {0};
+    for (uint32_t i = 0; i + 1 < count; i += 2) {
         with_bits[bits_of(x[i])]++;
+        with_bits_odd[bits_of(x[i + 1])]++;
+    }
+    if (count % 2 == 1)
+        with_bits[bits_of(x[count - 1])]++;
     unsigned widest = bits_of(p->range);
     p->width = widest;
     p->patches = 0;
     p->bits = (uint64_t)count * widest;
     uint32_t patches = 0;
     for (unsigned width = widest; width > 0; width--) {
-        patches += with_bits[width];
+        patches += with_bits[width] + with_bits_odd[width];
         uint64_t bits = (uint64_t)count * (width - 1) +
                         (uint64_t)patches * (PATCH_INDEX_BITS + widest - (width - 1)) + 8;
         if (bits < p->bits) {
@@ -146,23 +152,22 @@ static void bins_put(const struct plan *p, const struct bins *b, const uint64_t 
     bit_writer_end(&w);
 }
 
-size_t ints_put(const int64_t *values, uint32_t count, struct buffer *to)
+void ints_put(const int64_t *values, uint32_t count, bool fast, struct buffer *to)
 {
     ASSERT(count <= INTS_COUNT_MAX);
-    size_t size_before = to->size;
     struct plan p = {0};
     if (count > 0)
         plan_range(values, count, &p);
     if (count == 0 || p.range == 0) {
         put_u8(to, INTS_CONST);
         put_zigzag(to, p.base);
-        return to->size - size_before;
+        return;
     }
     uint64_t *x = mem_alloc((size_t)count * 3 * sizeof *x);
     plan_reduce(&p, values, count, x);
     plan_width(&p, x, count);
     struct bins b = {0};
-    if (count >= BINS_COUNT_MIN && bits_of(p.range) >= BINS_WIDTH_MIN)
+    if (!fast && count >= BINS_COUNT_MIN && bits_of(p.range) >= BINS_WIDTH_MIN)
         bins_plan(x, count, x + count, &b);
     /* Bins decode at about half the speed, so they must save something. */
     if (b.index_bits != 0 && b.bits + b.bits / 32 < p.bits)
@@ -170,16 +175,17 @@ size_t ints_put(const int64_t *values, uint32_t count, struct buffer *to)
     else
         packed_put(&p, x, count, to);
     mem_free(x);
-    return to->size - size_before;
 }
 
-size_t ints_estimate(const int64_t *values, uint32_t count)
+size_t ints_estimate(const int64_t *values, uint32_t count, bool fast)
 {
     struct plan p = {0};
     if (count > 0)
         plan_range(values, count, &p);
     if (count == 0 || p.range == 0)
         return 4;
+    if (fast)
+        return 12 + (uint64_t)count * bits_of(p.range) / 8;
     uint64_t *x = mem_alloc((size_t)count * sizeof *x);
     plan_reduce(&p, values, count, x);
     plan_width(&p, x, count);

@@ -24,10 +24,10 @@ enum ints_kind {
     INTS_BINS = 2
 };
 
-/* Appends a stream. Count at most INTS_COUNT_MAX; 0 is allowed. Returns its size. */
-size_t ints_put(const int64_t *values, uint32_t count, struct buffer *to);
-/* About the size ints_put would give (never too small by more than a few bytes, BINS not tried). */
-size_t ints_estimate(const int64_t *values, uint32_t count);
+/* Appends a stream. Count at most INTS_COUNT_MAX; 0 is allowed. fast: bins, which take a sort, are not tried. */
+void ints_put(const int64_t *values, uint32_t count, bool fast, struct buffer *to);
+/* About the size ints_put would give; bins are not thought of. fast: nor are patches. */
+size_t ints_estimate(const int64_t *values, uint32_t count, bool fast);
 
 /* Reads a stream of count values. Damage marks the cursor failed; then `to` holds zeros. */
 void ints_get64(struct cursor *c, uint32_t count, int64_t *to);

@@ -151,7 +151,7 @@ static void sparse_put(const struct mask *m, uint32_t rows, unsigned flag, struc
     }
     put_u8(to, (uint8_t)(MASK_SPARSE | flag));
     put_varint(to, ones);
-    (void)ints_put(gaps, ones, to);
+    ints_put(gaps, ones, true, to);
     mem_free(gaps);
 }
 
@@ -170,7 +170,7 @@ static void edges_put(const struct mask *m, uint32_t rows, struct buffer *to)
     }
     put_u8(to, MASK_EDGES);
     put_varint(to, runs);
-    (void)ints_put(lengths, runs, to);
+    ints_put(lengths, runs, true, to);
     mem_free(lengths);
 }
 

@@ -45,6 +45,7 @@ bool mask_within(const struct mask *a, const struct mask *b);
 /* The masks of a block being written. Zero is empty. */
 struct mask_set {
     uint32_t rows; /* set by the caller */
+    bool fast;     /* likewise: shapes are picked quickly rather than well */
     uint32_t count;
     size_t capacity;
     struct mask *masks;

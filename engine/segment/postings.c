@@ -77,7 +77,7 @@ void postings_put(const uint64_t *present, uint32_t codes, uint32_t blocks, stru
         entry_put(present + (size_t)code * ((blocks + 63) / 64), blocks, &entries);
         sizes[code] = (int64_t)(entries.size - size_before);
     }
-    (void)ints_put(sizes, codes, to);
+    ints_put(sizes, codes, false, to);
     buffer_add_slice(to, buffer_slice(&entries));
     buffer_deinit(&entries);
     mem_free(sizes);

@@ -43,6 +43,11 @@ MUST_CHECK enum status segment_writer_open(struct io *io, const char *path, enum
  * may have a different dict in each group. Columns that are all NULL are left out. */
 MUST_CHECK enum status segment_writer_add_group(struct segment_writer *w, const struct batch *rows,
                                                 struct error *reterr);
+/* One group out of a larger batch: the rows order[0..rows) in that order (clustered). Spares the caller the copy: rows are
+ * gathered block by block. */
+MUST_CHECK enum status segment_writer_add_rows(struct segment_writer *w, const struct batch *batch,
+                                               const uint32_t *order, uint32_t rows,
+                                               struct error *reterr);
 MUST_CHECK enum status segment_writer_finish(struct segment_writer *w,
                                              struct segment_meta *ret_meta, struct error *reterr);
 /* Accepts NULL; deletes an unfinished file. */

@@ -103,8 +103,8 @@ static enum status dict_put(struct segment_writer *w, struct writer_column *c,
 /* One STR column within one block. */
 struct code_column {
     struct writer_column *column;
-    uint16_t index; /* in the file */
     uint32_t *codes;
+    struct map_source as_source;
     size_t guess; /* bytes it would take by itself, about */
     bool source;  /* a map leans on it: it must not become one */
     bool done;
@@ -137,9 +137,10 @@ static void codes_zone(const uint32_t *codes, uint32_t rows, struct writer_block
     z->max = most;
 }
 
-/* Bits of the range for each row, or for each run when there are few. */
-static size_t codes_guess(const uint32_t *codes, uint32_t rows)
+/* Range of the codes; guess: its bits for each row, or for each run when there are few. */
+static void codes_measure(struct code_column *c, uint32_t rows)
 {
+    const uint32_t *codes = c->codes;
     uint32_t least = codes[0];
     uint32_t most = codes[0];
     uint32_t runs = 1;
@@ -149,7 +150,9 @@ static size_t codes_guess(const uint32_t *codes, uint32_t rows)
         runs += codes[i] != codes[i - 1];
     }
     uint32_t stored = runs < rows / 2 ? runs * 3 / 2 : rows;
-    return (size_t)stored * bits_of(most - least) / 8;
+    c->guess = (size_t)stored * bits_of(most - least) / 8;
+    c->as_source.least = least;
+    c->as_source.span = most - least + 1;
 }
 
 static int guess_compare(const void *a, const void *b)
@@ -158,7 +161,7 @@ static int guess_compare(const void *a, const void *b)
     const struct code_column *const *y = b;
     if ((*x)->guess != (*y)->guess)
         return (*x)->guess > (*y)->guess ? -1 : 1;
-    return (*x)->index < (*y)->index ? -1 : 1;
+    return (*x)->as_source.index < (*y)->as_source.index ? -1 : 1;
 }
 
 static bool may_be_source(const struct code_column *c, const struct code_column *of)
@@ -171,22 +174,17 @@ static enum encoding map_try(const struct block_writer *bw, struct code_column *
                              struct code_column *all, uint32_t count, struct buffer *to)
 {
     for (uint32_t a = 0; a < count; a++) {
-        if (!may_be_source(&all[a], c))
-            continue;
-        const uint32_t *codes[2] = {all[a].codes};
-        uint16_t indexes[2] = {all[a].index};
-        if (block_put_map(bw, c->codes, codes, indexes, 1, c->guess, to) != ENCODING_NONE) {
+        if (may_be_source(&all[a], c) &&
+            block_put_map(bw, c->codes, &all[a].as_source, NULL, c->guess, to) != ENCODING_NONE) {
             all[a].source = true;
             return ENCODING_MAP;
         }
     }
     for (uint32_t a = 0; a < count; a++) {
         for (uint32_t b = a + 1; b < count && may_be_source(&all[a], c); b++) {
-            if (!may_be_source(&all[b], c))
-                continue;
-            const uint32_t *codes[2] = {all[a].codes, all[b].codes};
-            uint16_t indexes[2] = {all[a].index, all[b].index};
-            if (block_put_map(bw, c->codes, codes, indexes, 2, c->guess, to) != ENCODING_NONE) {
+            if (may_be_source(&all[b], c) &&
+                block_put_map(bw, c->codes, &all[a].as_source, &all[b].as_source, c->guess, to) !=
+                    ENCODING_NONE) {
                 all[a].source = true;
                 all[b].source = true;
                 return ENCODING_MAP;
@@ -202,14 +200,17 @@ static enum status codes_block_put(struct segment_writer *w, struct code_column 
                                    struct error *reterr)
 {
     uint32_t rows = w->blocks[block].rows;
-    struct block_writer bw = {
-        .rows = rows, .level = w->level, .masks = &w->blocks[block].masks, .starts = MASK_UNKNOWN};
+    struct block_writer bw = {.rows = rows,
+                              .level = w->level,
+                              .fast = w->fast,
+                              .masks = &w->blocks[block].masks,
+                              .starts = MASK_UNKNOWN};
     struct code_column *order[STR_COLUMNS_MAX];
     for (uint32_t i = 0; i < count; i++) {
         struct code_column *c = &all[i];
         codes_load(c->column, block, c->codes);
         codes_zone(c->codes, rows, &c->column->block[block]);
-        c->guess = codes_guess(c->codes, rows);
+        codes_measure(c, rows);
         c->source = false;
         c->done = false;
         order[i] = c;
@@ -275,9 +276,10 @@ static enum status strings_write(struct segment_writer *w, struct part *ret_sess
         if (w->columns[i]->column->storage != STORAGE_STR)
             continue;
         ASSERT(count < STR_COLUMNS_MAX);
-        all[count++] = (struct code_column){.column = w->columns[i],
-                                            .index = (uint16_t)i,
-                                            .codes = mem_alloc(BLOCK_ROWS * sizeof(uint32_t))};
+        struct code_column *c = &all[count++];
+        *c = (struct code_column){.column = w->columns[i]};
+        c->codes = mem_alloc(BLOCK_ROWS * sizeof *c->codes);
+        c->as_source = (struct map_source){.codes = c->codes, .index = (uint16_t)i};
         s = dict_put(w, w->columns[i], ret_session_index, reterr);
     }
     struct buffer scratch = {0};
@@ -364,19 +366,19 @@ static void blocks_put(const struct segment_writer *w, struct buffer *to)
     int64_t *numbers = mem_alloc((size_t)w->block_count * sizeof *numbers);
     for (uint32_t b = 0; b < w->block_count; b++)
         numbers[b] = w->blocks[b].rows;
-    (void)ints_put(numbers, w->block_count, to);
+    ints_put(numbers, w->block_count, false, to);
     for (uint32_t b = 0; b < w->block_count; b++)
         numbers[b] = w->blocks[b].time_min;
-    (void)ints_put(numbers, w->block_count, to);
+    ints_put(numbers, w->block_count, false, to);
     for (uint32_t b = 0; b < w->block_count; b++)
         numbers[b] = w->blocks[b].time_max;
-    (void)ints_put(numbers, w->block_count, to);
+    ints_put(numbers, w->block_count, false, to);
     for (uint32_t g = 0; g < w->group_count; g++)
         numbers[g] = w->groups[g].blocks;
-    (void)ints_put(numbers, w->group_count, to);
+    ints_put(numbers, w->group_count, false, to);
     for (uint32_t g = 0; g < w->group_count; g++)
         numbers[g] = w->groups[g].by_session;
-    (void)ints_put(numbers, w->group_count, to);
+    ints_put(numbers, w->group_count, false, to);
     mem_free(numbers);
 }
 

@@ -1,6 +1,6 @@
 /*
- * segment_write.h - what the two halves of the writer share: rows come in (segment_write.c), and once all are there,
- * dictionaries, codes, indexes and the table of contents are written (segment_finish.c).
+ * segment_write.h - what the parts of the writer share: rows come in (segment_group.c), and once all are there,
+ * dictionaries, codes, indexes and the table of contents are written (segment_finish.c); segment_write.c has the file.
  */
 #ifndef DRIFTLINE_SEGMENT_WRITE_H
 #define DRIFTLINE_SEGMENT_WRITE_H
@@ -44,6 +44,7 @@ struct segment_writer {
     bool exists; /* the temporary file must be deleted */
     enum table table;
     int level;
+    bool fast; /* encode quickly rather than small */
     struct segment_meta meta;
 
     struct buffer out;  /* bytes not written yet */
@@ -72,6 +73,12 @@ struct segment_writer {
     uint32_t trace_count;
 };
 
+/* Fixed columns by id, then score columns by name: the order of the file, whatever the order of the batch. */
+int writer_column_order(const struct column *a, const struct column *b);
+/* The file's column, made when new. */
+struct writer_column *writer_column_for(struct segment_writer *w, const struct column *column);
+/* Gives the column block entries up to `blocks`; new ones are all NULL. */
+void writer_column_extend(const struct segment_writer *w, struct writer_column *c, uint32_t blocks);
 /* Pads the bytes to 8, gives them a place in the file and returns it. */
 MUST_CHECK enum status writer_put_part(struct segment_writer *w, struct buffer *bytes,
                                        struct part *ret, struct error *reterr);

@@ -37,20 +37,6 @@ void shape_gather(const struct shape *s, uint32_t rows, const int64_t *values, i
     DEBUG_ASSERT(n == s->count);
 }
 
-/* Bytes of the stored values as they are or as differences, whichever is less. */
-static size_t values_cost(int64_t *stored, uint32_t count, bool *ret_delta)
-{
-    size_t plain = ints_estimate(stored, count);
-    *ret_delta = false;
-    if (count < 3 || plain <= 16)
-        return plain;
-    for (uint32_t i = count - 1; i > 0; i--)
-        stored[i] = (int64_t)((uint64_t)stored[i] - (uint64_t)stored[i - 1]);
-    size_t delta = ints_estimate(stored + 1, count - 1) + 4;
-    *ret_delta = delta + plain / 16 < plain;
-    return *ret_delta ? delta : plain;
-}
-
 struct pick {
     const struct mask_set *masks;
     const int64_t *values;
@@ -59,16 +45,39 @@ struct pick {
     size_t best_cost;
 };
 
+static size_t shape_cost(const struct pick *p, const struct shape *s)
+{
+    return s->kind == SHAPE_DENSE ? 0 : mask_set_cost(p->masks, &s->mask) + 2;
+}
+
 static void pick_try(struct pick *p, enum shape_kind kind, const struct mask *m, int64_t fill)
 {
     struct shape s = {.kind = kind, .mask = *m, .fill = fill, .count = mask_ones(m)};
-    size_t cost = kind == SHAPE_DENSE ? 0 : mask_set_cost(p->masks, m) + 2;
+    size_t cost = shape_cost(p, &s);
     if (cost >= p->best_cost)
         return;
     shape_gather(&s, p->masks->rows, p->values, p->scratch);
-    cost += values_cost(p->scratch, s.count, &s.delta);
+    cost += ints_estimate(p->scratch, s.count, p->masks->fast);
     if (cost < p->best_cost) {
         p->best_cost = cost;
+        *p->best = s;
+    }
+}
+
+/* The same shape with differences instead of values, when that is clearly smaller. */
+static void pick_try_delta(struct pick *p, const struct shape *shape)
+{
+    if (shape->count < 3 || p->best_cost <= 16)
+        return;
+    struct shape s = *shape;
+    int64_t *steps = p->scratch;
+    shape_gather(&s, p->masks->rows, p->values, steps);
+    for (uint32_t i = s.count - 1; i > 0; i--)
+        steps[i] = (int64_t)((uint64_t)steps[i] - (uint64_t)steps[i - 1]);
+    size_t cost = shape_cost(p, &s) + ints_estimate(steps + 1, s.count - 1, p->masks->fast) + 4;
+    if (cost + p->best_cost / 16 < p->best_cost) {
+        p->best_cost = cost;
+        s.delta = true;
         *p->best = s;
     }
 }
@@ -138,6 +147,11 @@ void shape_pick(const struct mask_set *masks, const int64_t *values, const struc
             pick_try(&p, SHAPE_RUNS, &runs, 0);
         if (change_count < rows - rows / 8)
             pick_try(&p, SHAPE_RUNS, &changes, 0);
+        struct shape best = *ret;
+        pick_try_delta(&p, &best);
+        struct shape dense = {.kind = SHAPE_DENSE, .mask = all, .count = rows};
+        if (best.kind != SHAPE_DENSE)
+            pick_try_delta(&p, &dense);
     }
     mem_free(p.scratch);
 }
