@@ -48,8 +48,9 @@ static enum status check_where(struct check *c)
 
 /* ---- GROUP BY ---- */
 
-/* The item number of an ordinal (GROUP BY 1), or -1. */
-static enum status ordinal(struct check *c, const struct ast *a, const char *clause, int *ret)
+/* The number, from 0, that an ordinal (GROUP BY 1) means among count; -1 when it is none. */
+static enum status ordinal(struct check *c, const struct ast *a, const char *clause,
+                           uint32_t count, int *ret)
 {
     *ret = -1;
     if (a->kind != AST_INTEGER)
@@ -60,7 +61,7 @@ static enum status ordinal(struct check *c, const struct ast *a, const char *cla
             return STATUS_OK;
         number = number * 10 + (a->text.data[i] - '0');
     }
-    if (number < 1 || number > c->select->item_count)
+    if (number < 1 || number > count)
         return error_set_at(c->reterr, STATUS_INVALID, a->position,
                             "%s position %.*s is not in the select list", clause,
                             SLICE_ARG(a->text));
@@ -72,7 +73,7 @@ static enum status check_key(struct check *c, const struct ast *a, struct expr *
 {
     enum status s;
     int item;
-    if ((s = ordinal(c, a, "GROUP BY", &item)) < 0)
+    if ((s = ordinal(c, a, "GROUP BY", c->select->item_count, &item)) < 0)
         return s;
     if (item < 0 && !check_has_column(c, a))
         item = check_find_alias(c, a);
@@ -230,15 +231,16 @@ static enum status check_order_item(struct check *c, const struct ast_order *fro
                                     struct order_item *to)
 {
     enum status s;
+    int output;
     int item;
-    if ((s = ordinal(c, from->expression, "ORDER BY", &item)) < 0)
+    if ((s = ordinal(c, from->expression, "ORDER BY", c->plan->output_count, &output)) < 0)
         return s;
-    if (item < 0)
-        item = check_find_alias(c, from->expression);
+    if (output < 0 && (item = check_find_alias(c, from->expression)) >= 0)
+        output = (int)output_of_item(c, item);
     to->descending = from->descending;
     to->nulls_first = from->nulls_first;
-    if (item >= 0) {
-        to->expr = c->plan->outputs[output_of_item(c, item)].expr;
+    if (output >= 0) {
+        to->expr = c->plan->outputs[output].expr;
     } else {
         c->aliases_visible = true;
         s = check_expr(c, from->expression, &to->expr);

@@ -57,3 +57,4 @@ SELECT column_name, data_type FROM information_schema.columns WHERE table_name =
 SELECT count(*) AS "time", 1 "quoted name" FROM spans WHERE FALSE;
 SELECT sum(tokens_in), avg(tokens_in), min(model), p95(latency_ms) FROM spans WHERE FALSE;
 SELECT model, sum(tokens_in) FROM spans WHERE FALSE GROUP BY model;
+SELECT * FROM (SELECT kind, count(*) AS n FROM spans GROUP BY 1) x ORDER BY 2 DESC, 1 LIMIT 2;
