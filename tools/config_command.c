@@ -6,6 +6,7 @@
 
 #include "server/server.h"
 #include "tools/command.h"
+#include "tools/terminal.h"
 
 enum {
     OPTION_DEFAULTS = OPTION_LONG(0),
@@ -32,7 +33,7 @@ static int dump(const struct server_config *config)
 {
     struct buffer text = {0};
     server_config_dump(config, &text);
-    (void)fwrite(text.data, 1, text.size, stdout);
+    (void)terminal_write(&text);
     buffer_deinit(&text);
     return EXIT_CODE_OK;
 }

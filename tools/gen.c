@@ -11,6 +11,7 @@
 #include <time.h>
 
 #include "tools/sink.h"
+#include "tools/terminal.h"
 
 #define BATCH_ROWS    8192u
 #define BATCH_BYTES   (8u << 20)
@@ -94,10 +95,10 @@ static int write_stdout(struct gen *g, const struct gen_call *c)
             pace(g, c->rate);
         if (c->rate == 0 && out.size < OUTPUT_BYTES)
             continue;
-        good = fwrite(out.data, 1, out.size, stdout) == out.size && fflush(stdout) == 0;
+        good = terminal_write(&out) && fflush(stdout) == 0;
         buffer_reset(&out);
     }
-    good = good && fwrite(out.data, 1, out.size, stdout) == out.size && fflush(stdout) == 0;
+    good = good && terminal_write(&out) && fflush(stdout) == 0;
     buffer_deinit(&out);
     if (!good)
         (void)fprintf(stderr, "driftline: writing to stdout failed\n");

@@ -7,6 +7,7 @@
 
 #include "engine/base/clock.h"
 #include "engine/base/json.h"
+#include "tools/terminal.h"
 #include "tools/upkeep.h"
 
 enum {
@@ -172,7 +173,7 @@ static enum status inspect_show(struct upkeep *u, bool columns, struct error *re
             buffer_add_byte(&text, '\n');
             inspect_columns_print(&in, &text);
         }
-        (void)fwrite(text.data, 1, text.size, stdout);
+        (void)terminal_write(&text);
     }
     buffer_deinit(&text);
     inspect_deinit(&in);

@@ -2,6 +2,7 @@
  * sql_session.c - runs one statement and prints what comes back.
  */
 #include "tools/sql_session.h"
+#include "tools/terminal.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -85,7 +86,7 @@ static enum status run_local(struct sql_session *s, struct slice statement,
     struct buffer text = {0};
     struct buffer *to = ret_body != NULL ? ret_body : &text;
     query_result_write(result, format, terminal_width(STDOUT_FILENO), to);
-    (void)fwrite(text.data, 1, text.size, stdout);
+    (void)terminal_write(&text);
     buffer_deinit(&text);
     query_result_destroy(result);
     return status;
@@ -119,7 +120,7 @@ int sql_session_run(struct sql_session *s, struct slice statement)
     int exit_code = EXIT_CODE_OK;
     if (status < 0) {
         (void)fprintf(stderr, "driftline: %s\n", error.text);
-        (void)fwrite(caret.data, 1, caret.size, stderr);
+        (void)fprintf(stderr, "%.*s", SLICE_ARG(buffer_slice(&caret)));
         exit_code = command_exit_code(status);
     } else if (s->timing) {
         (void)fprintf(stderr, "%.1f ms\n", (double)(clock_monotonic_ns() - started_ns) / 1e6);

@@ -3,6 +3,7 @@
  */
 #include "tools/terminal.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <strings.h>
 
@@ -82,6 +83,11 @@ void terminal_add_colour(struct buffer *to, bool coloured, enum colour colour)
         [COLOUR_CYAN] = "\033[36m",   [COLOUR_DIM] = "\033[2m",   [COLOUR_BOLD] = "\033[1m"};
     if (coloured)
         buffer_add_text(to, codes[colour]);
+}
+
+bool terminal_write(const struct buffer *text)
+{
+    return text->size == 0 || fwrite(text->data, 1, text->size, stdout) == text->size;
 }
 
 bool terminal_is_utf8(void)

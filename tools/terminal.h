@@ -27,6 +27,8 @@ void terminal_add_padded(struct buffer *to, struct slice text, uint32_t width);
 void terminal_add_block(struct buffer *to, struct slice text, uint32_t indent);
 /* Switches the colour on when coloured; COLOUR_NONE switches back. */
 void terminal_add_colour(struct buffer *to, bool coloured, enum colour colour);
+/* All of it to stdout. False when that fails. */
+bool terminal_write(const struct buffer *text);
 /* Whether the locale's character set is UTF-8 (LC_ALL, LC_CTYPE, LANG). */
 bool terminal_is_utf8(void);
 

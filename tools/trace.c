@@ -80,7 +80,7 @@ static int trace_run(const struct command *self, int argc, char **argv)
         trace_print_json(&rows, &text);
     else
         trace_print(&rows, &style, &text);
-    (void)fwrite(text.data, 1, text.size, stdout);
+    (void)terminal_write(&text);
     if (rows.row_count == TRACE_SPANS_MAX)
         (void)fprintf(stderr, "driftline: only the first %u spans are shown\n", TRACE_SPANS_MAX);
     buffer_deinit(&text);

@@ -82,6 +82,8 @@ struct printer {
     int64_t start_ns;
     int64_t end_ns;
     struct intern seen; /* messages shown already */
+    bool has_llm;       /* somewhere in the trace */
+    bool has_tool;
     struct arena arena;
 };
 
@@ -298,6 +300,8 @@ static void add_message(struct printer *p, struct slice message, const char *mar
                 calls = raw;
         }
     }
+    if (slice_is(role, "tool") && p->has_tool)
+        return; /* its span shows it */
     if (content.size != 0)
         add_line(p, role, mark, content);
     if (calls.size != 0)
@@ -325,12 +329,21 @@ static void add_messages(struct printer *p, struct slice array, const char *mark
     }
 }
 
+/* An agent's own input and output are those of its calls, where they stand at their time. */
+static bool repeats_others(const struct printer *p, uint32_t row)
+{
+    struct slice kind = field(p, row, FIELD_KIND);
+    return p->has_llm && (slice_is(kind, "agent") || slice_is(kind, "chain"));
+}
+
 static void add_texts(struct printer *p, uint32_t row)
 {
     struct slice args = field(p, row, FIELD_TOOL_ARGS);
     struct slice result = field(p, row, FIELD_TOOL_RESULT);
-    add_messages(p, field(p, row, FIELD_INPUT), "<");
-    add_messages(p, field(p, row, FIELD_OUTPUT), ">");
+    if (!repeats_others(p, row)) {
+        add_messages(p, field(p, row, FIELD_INPUT), "<");
+        add_messages(p, field(p, row, FIELD_OUTPUT), ">");
+    }
     if (args.size != 0)
         add_line(p, slice_text("arguments"), "<", args);
     if (result.size != 0)
@@ -381,6 +394,7 @@ static void add_header(struct printer *p)
     buffer_add_byte(p->to, '\n');
 }
 
+/* When it began and ended, and what there is. */
 static void extent_find(struct printer *p)
 {
     p->start_ns = INT64_MAX;
@@ -392,6 +406,8 @@ static void extent_find(struct printer *p)
             end = INT64_MAX;
         p->start_ns = start < p->start_ns ? start : p->start_ns;
         p->end_ns = end > p->end_ns ? end : p->end_ns;
+        p->has_llm |= slice_is(field(p, row, FIELD_KIND), "llm");
+        p->has_tool |= field(p, row, FIELD_TOOL_RESULT).size != 0;
     }
 }
 
