@@ -26,13 +26,27 @@ static void damage_note(struct engine *e, const struct error *error)
 
 /* ---- what the manifest names ---- */
 
+static void name_ignore(void *context, const char *name)
+{
+    (void)context;
+    (void)name;
+}
+
+static bool directory_exists(struct io *io, const char *path)
+{
+    return io_list(io, path, name_ignore, NULL, NULL) >= 0;
+}
+
 static enum status projects_open(struct engine *e, struct error *reterr)
 {
     uint32_t count;
     const char *const *names = manifest_projects(e->manifest, &count);
     for (uint32_t i = 0; i < count; i++) {
         struct project *p;
-        enum status s = project_create(e, names[i], !e->options.read_only, &p, reterr);
+        char last_made[MANIFEST_PATH_BYTES];
+        (void)snprintf(last_made, sizeof last_made, "p%u/patch", i + 1);
+        bool missing = !e->options.read_only && !directory_exists(e->io, last_made);
+        enum status s = project_create(e, names[i], missing, &p, reterr);
         if (s < 0)
             return s;
         project_publish(e, p);
@@ -259,8 +273,6 @@ static enum status record_replay(void *context, const struct wal_record *record,
     return STATUS_OK;
 }
 
-static bool directory_exists(struct io *io, const char *path);
-
 /* Read-only: the same replay without opening the log for writing. */
 static enum status log_read(struct engine *e, uint64_t keep, struct replay *r, struct error *reterr)
 {
@@ -280,17 +292,6 @@ static enum status log_read(struct engine *e, uint64_t keep, struct replay *r, s
                                         .files = log.count};
     wal_log_deinit(&log);
     return s;
-}
-
-static void name_ignore(void *context, const char *name)
-{
-    (void)context;
-    (void)name;
-}
-
-static bool directory_exists(struct io *io, const char *path)
-{
-    return io_list(io, path, name_ignore, NULL, NULL) >= 0;
 }
 
 static enum status log_open(struct engine *e, struct error *reterr)
