@@ -718,27 +718,29 @@ static enum status parse_not(struct parser *p, struct ast **ret)
     if (!parser_at_word(p, "not"))
         return parse_operators(p, LEVEL_IS, ret);
     struct ast *arg;
-    if ((s = parser_advance(p)) < 0 || (s = parse_level(p, LEVEL_NOT, &arg)) < 0)
+    if (++p->depth > EXPRESSION_DEPTH_MAX)
+        return too_deep(p, position);
+    if ((s = parser_advance(p)) < 0 || (s = parse_not(p, &arg)) < 0)
         return s;
+    p->depth--;
     return call_2(p, position, "not", arg, NULL, ret);
 }
 
-/* Only whole expressions and NOT count as nesting; between two of them lie a dozen frames at most. */
 static enum status parse_level(struct parser *p, enum level level, struct ast **ret)
 {
-    enum status s;
     if (level == LEVEL_AND)
         return parse_chain(p, LEVEL_AND, "and", ret);
-    if (level > LEVEL_NOT)
-        return parse_operators(p, level, ret);
-    if (++p->depth > EXPRESSION_DEPTH_MAX)
-        return too_deep(p, p->token.position);
-    s = level == LEVEL_OR ? parse_chain(p, LEVEL_OR, "or", ret) : parse_not(p, ret);
-    p->depth--;
-    return s;
+    if (level == LEVEL_NOT)
+        return parse_not(p, ret);
+    return parse_operators(p, level, ret);
 }
 
+/* Whole expressions, NOT and signs count as nesting; between two of them lie a dozen frames at most. */
 enum status parse_expression(struct parser *p, struct ast **ret)
 {
-    return parse_level(p, LEVEL_OR, ret);
+    if (++p->depth > EXPRESSION_DEPTH_MAX)
+        return too_deep(p, p->token.position);
+    enum status s = parse_chain(p, LEVEL_OR, "or", ret);
+    p->depth--;
+    return s;
 }

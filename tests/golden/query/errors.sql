@@ -25,7 +25,7 @@ SELECT model FROM spans WHERE trace_id = 'xyz';
 SELECT model FROM spans WHERE time > 'yesterday';
 SELECT model FROM spans WHERE tokens_in = 'many';
 SELECT 1/0;
-SELECT tokens_in / (tokens_in - tokens_in) FROM spans LIMIT 1;
+SELECT tokens_in / (tokens_in - tokens_in) FROM spans WHERE kind = 'llm' LIMIT 1;
 SELECT 9223372036854775807 + 1;
 SELECT sqrt(-1);
 SELECT ln(0);

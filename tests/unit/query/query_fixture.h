@@ -80,7 +80,8 @@ static inline void sample_make(struct sample *s, uint32_t i, struct rng *rng)
     (void)snprintf(s->session, sizeof s->session, "ses_%u", trace % 97);
     (void)snprintf(s->user, sizeof s->user, "usr_%u", trace % 97 % 13);
     s->service = trace % 4 == 0 ? "billing" : "support-bot";
-    s->kind = kinds[rng_below(rng, 5)];
+    /* No llm span is below another one: the engine would count its usage once. */
+    s->kind = s->parent == 0 ? "agent" : kinds[rng_below(rng, 5)];
     s->model = strcmp(s->kind, "llm") == 0 ? models[rng_below(rng, 4)] : NULL;
     (void)snprintf(s->prompt, sizeof s->prompt, "prompt-%02u", (unsigned)rng_below(rng, 3));
     (void)snprintf(s->version, sizeof s->version, "v%u", 1 + i * 3 / FIXTURE_ROWS);
@@ -238,7 +239,7 @@ static inline void fixture_open(struct fixture *f)
                                           .columns = incident_columns,
                                           .column_count = 3,
                                           .fill = fixture_incidents};
-    (void)snprintf(f->root, sizeof f->root, "/tmp/driftline-query-XXXXXX");
+    (void)snprintf(f->root, sizeof f->root, "/dev/shm/driftline-query-XXXXXX");
     if (mkdtemp(f->root) == NULL)
         abort();
     clock_fake(FIXTURE_NOW_NS);
