@@ -173,7 +173,8 @@ static void columns_settle(struct segment_writer *w)
             column_destroy(c);
     }
     w->column_count = kept;
-    qsort(w->columns, kept, sizeof(void *), writer_column_compare);
+    if (kept > 1)
+        qsort(w->columns, kept, sizeof(void *), writer_column_compare);
 }
 
 static enum status directory_sync(struct segment_writer *w, struct error *reterr)
