@@ -13,6 +13,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -189,8 +190,10 @@ static enum status store_open(struct server *sv, struct error *reterr)
         .log = log_callback,
         .log_context = (void *)(uintptr_t)"engine",
     };
-    if ((s = engine_open(sv->io, &options, &sv->engine, reterr)) < 0)
+    if ((s = engine_open(sv->io, &options, &sv->engine, reterr)) < 0) {
+        error_prefix(reterr, "%s", c->data_dir);
         return s;
+    }
     uint32_t ignored;
     return engine_project(sv->engine, slice_text("default"), true, &ignored, reterr);
 }
@@ -337,6 +340,16 @@ static void server_unmake(struct server *sv)
     io_destroy(sv->io);
 }
 
+/* The soft limit is often 1024, which a few hundred connections and segments use up. */
+static void descriptors_raise(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= limit.rlim_max)
+        return;
+    limit.rlim_cur = limit.rlim_max;
+    (void)setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 enum status server_run(const struct server_config *c, struct error *reterr)
 {
     struct server sv = {.config = c};
@@ -344,6 +357,7 @@ enum status server_run(const struct server_config *c, struct error *reterr)
     enum status s;
     if ((s = server_config_check(c, reterr)) < 0)
         return s;
+    descriptors_raise();
     if ((s = store_open(&sv, reterr)) < 0)
         goto out;
     if ((s = control_start(&sv, reterr)) < 0)

@@ -4,7 +4,7 @@
  * Place:     sockets -> evhttp -> [here] -> query/query.h, engine upkeep, auth, alerts
  * Routes:    routes.def lists method, path, scope and handler; GET /api/v1/health and the probes need no key.
  * Threads:   handlers run on the loop thread; statements and upkeep on worker threads.
- * Limits:    headers 16 KiB, body 64 MiB, 60 s without a byte.
+ * Limits:    headers 16 KiB, body 64 MiB, 60 s without a byte; accepting pauses while descriptors are short.
  */
 #ifndef DRIFTLINE_HTTP_H
 #define DRIFTLINE_HTTP_H
@@ -26,11 +26,11 @@ struct http_options {
     struct alerts *alerts; /* NULL: no rules were configured */
     struct query_options limits;
     struct net_address address;
-    uint32_t connections_max; /* 0: 1024 */
 };
 
 /* options are copied, what they point to is borrowed. */
-MUST_CHECK enum status http_start(const struct http_options *options, struct http **ret, struct error *reterr);
+MUST_CHECK enum status http_start(const struct http_options *options, struct http **ret,
+                                  struct error *reterr);
 uint16_t http_port(const struct http *h);
 /* Stops accepting; running statements are cancelled. */
 void http_drain(struct http *h);

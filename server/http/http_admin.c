@@ -39,7 +39,8 @@ static void compact_run(struct http_job *base)
     struct upkeep_job *j = (struct upkeep_job *)base;
     struct progress progress = {.report = report, .context = j};
     struct compact_result result = {0};
-    base->status = engine_compact(base->http->options.engine, j->full, &progress, &result, &base->error);
+    base->status =
+        engine_compact(base->http->options.engine, j->full, &progress, &result, &base->error);
     if (base->status < 0)
         return;
     add_count(&base->body, "merges", result.merges);
@@ -55,8 +56,8 @@ static void retain_run(struct http_job *base)
     struct upkeep_job *j = (struct upkeep_job *)base;
     struct progress progress = {.report = report, .context = j};
     struct retain_result result = {0};
-    base->status = engine_retain(base->http->options.engine, j->project, &j->retention, j->dry_run, &progress, &result,
-                                 &base->error);
+    base->status = engine_retain(base->http->options.engine, j->project, &j->retention, j->dry_run,
+                                 &progress, &result, &base->error);
     if (base->status < 0)
         return;
     add_count(&base->body, "segments", result.segments);
@@ -84,7 +85,8 @@ static void verify_run(struct http_job *base)
     struct upkeep_job *j = (struct upkeep_job *)base;
     struct progress progress = {.report = report, .context = j};
     buffer_add_text(&base->body, "{\"findings\":[");
-    base->status = engine_verify(base->http->options.engine, add_finding, j, &progress, &base->error);
+    base->status =
+        engine_verify(base->http->options.engine, add_finding, j, &progress, &base->error);
     bool damaged = base->status == STATUS_CORRUPT;
     if (damaged)
         base->status = STATUS_OK;
@@ -116,8 +118,10 @@ static bool allowed_everywhere(struct request *r)
     if (strcmp(r->principal.project, "*") == 0)
         return true;
     struct error error;
-    (void)error_set(&error, STATUS_DENIED, "key %s belongs to project '%s'; this concerns the whole store and needs an admin key of project '*'",
-                    r->principal.key_id, r->principal.project);
+    (void)error_set(
+        &error, STATUS_DENIED,
+        "key %s belongs to project '%s'; this concerns the whole store and needs an admin key of project '*'",
+        r->principal.key_id, r->principal.project);
     reply_error(r->event, &error, SLICE_EMPTY);
     return false;
 }
@@ -153,19 +157,22 @@ static bool retention_read(struct request *r, struct retention *ret)
         const char *value = request_parameter(r, names[i]);
         if (value == NULL || (duration_from_text(slice_text(value), ages[i]) && *ages[i] > 0))
             continue;
-        (void)error_set(&error, STATUS_INVALID, "%s: '%s' is not a duration like 24h or 30d", names[i], value);
+        (void)error_set(&error, STATUS_INVALID, "%s: '%s' is not a duration like 24h or 30d",
+                        names[i], value);
         reply_error(r->event, &error, SLICE_EMPTY);
         return false;
     }
     const char *bytes = request_parameter(r, "bytes_max");
-    if (bytes != NULL && (!bytes_from_text(slice_text(bytes), &ret->bytes_max) || ret->bytes_max == 0)) {
+    if (bytes != NULL &&
+        (!bytes_from_text(slice_text(bytes), &ret->bytes_max) || ret->bytes_max == 0)) {
         (void)error_set(&error, STATUS_INVALID, "bytes_max: '%s' is not a size like 10GiB", bytes);
         reply_error(r->event, &error, SLICE_EMPTY);
         return false;
     }
     if (ret->rows_age_ns != 0 || ret->text_age_ns != 0 || ret->bytes_max != 0)
         return true;
-    (void)error_set(&error, STATUS_INVALID, "say what leaves: age=30d, text_age=7d or bytes_max=10GiB");
+    (void)error_set(&error, STATUS_INVALID,
+                    "say what leaves: age=30d, text_age=7d or bytes_max=10GiB");
     reply_error(r->event, &error, SLICE_EMPTY);
     return false;
 }
@@ -174,7 +181,8 @@ void route_retain(struct request *r)
 {
     struct retention retention = {0};
     uint32_t project = 0;
-    bool one_project = request_parameter(r, "project") != NULL || strcmp(r->principal.project, "*") != 0;
+    bool one_project =
+        request_parameter(r, "project") != NULL || strcmp(r->principal.project, "*") != 0;
     if (!retention_read(r, &retention) || (one_project && !request_project(r, &project)))
         return;
     struct upkeep_job *j = upkeep_make(retain_run);

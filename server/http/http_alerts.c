@@ -1,11 +1,13 @@
 /*
  * http_alerts.c - alert rules over HTTP: what they are, reload, try out.
  */
-
+#include "server/alert/alert_rule.h"
 #include "server/http/http_request.h"
 
 struct alerts_job {
     struct http_job base;
+    uint32_t project; /* whose rules and incidents */
+    struct principal principal;
     struct buffer rules; /* YAML to try out */
     char *rule;
 };
@@ -35,13 +37,15 @@ static void list_run(struct http_job *base)
         const char *statement;
     } parts[] = {{"rules", "select * from alert_rules order by name"},
                  {"incidents", "select * from incidents order by started desc limit 100"}};
+    struct alerts_job *j = (struct alerts_job *)base;
     buffer_add_text(&base->body, "{");
     for (size_t i = 0; i < 2 && base->status >= 0; i++) {
         struct query_result *result = NULL;
         struct query_options options = base->http->options.limits;
-        options.project = 1;
+        options.project = j->project;
         options.cancel = &base->cancel;
-        base->status = query_run(base->http->options.db, slice_text(parts[i].statement), &options, &result, &base->error);
+        base->status = query_run(base->http->options.db, slice_text(parts[i].statement), &options,
+                                 &result, &base->error);
         if (base->status < 0)
             return;
         struct buffer rows = {0};
@@ -63,15 +67,21 @@ static void list_run(struct http_job *base)
 
 void route_alerts(struct request *r)
 {
-    http_job_start(r, r->http->options.queries, &alerts_make(list_run)->base);
+    uint32_t project;
+    if (!request_project(r, &project))
+        return;
+    struct alerts_job *j = alerts_make(list_run);
+    j->project = project;
+    http_job_start(r, r->http->options.queries, &j->base);
 }
 
 void route_alerts_reload(struct request *r)
 {
     struct error error = {0};
-    enum status s = r->http->options.alerts == NULL
-                        ? error_set(&error, STATUS_NOT_FOUND, "no rules file is configured: serve --rules FILE")
-                        : alerts_reload(r->http->options.alerts, &error);
+    enum status s =
+        r->http->options.alerts == NULL
+            ? error_set(&error, STATUS_NOT_FOUND, "no rules file is configured: serve --rules FILE")
+            : alerts_reload(r->http->options.alerts, &error);
     if (s < 0) {
         reply_error(r->event, &error, SLICE_EMPTY);
         return;
@@ -82,14 +92,31 @@ void route_alerts_reload(struct request *r)
     buffer_deinit(&body);
 }
 
+/* A rule names its own project, so it is not the request's project that must be allowed but every rule's. */
+static enum status rules_allowed(const struct principal *p, const struct alert_rules *rules,
+                                 struct error *reterr)
+{
+    for (uint32_t i = 0; i < rules->rule_count; i++) {
+        enum status s = auth_allow(p, SCOPE_READ, slice_text(rules->rules[i].project), reterr);
+        if (s < 0) {
+            error_prefix(reterr, "rule %s", rules->rules[i].name);
+            return s;
+        }
+    }
+    return STATUS_OK;
+}
+
 static void test_run(struct http_job *base)
 {
     struct alerts_job *j = (struct alerts_job *)base;
     struct alert_rules *rules = NULL;
-    base->status = alert_rules_parse("rules", buffer_slice(&j->rules), base->http->options.db, &rules, &base->error);
+    base->status = alert_rules_parse("rules", buffer_slice(&j->rules), base->http->options.db,
+                                     &rules, &base->error);
     if (base->status >= 0)
-        base->status = alert_rules_test(rules, j->rule, base->http->options.engine, base->http->options.db, &base->body,
-                                        &base->error);
+        base->status = rules_allowed(&j->principal, rules, &base->error);
+    if (base->status >= 0)
+        base->status = alert_rules_test(rules, j->rule, base->http->options.engine,
+                                        base->http->options.db, &base->body, &base->error);
     alert_rules_destroy(rules);
 }
 
@@ -98,6 +125,7 @@ void route_alerts_test(struct request *r)
     const char *rule = request_parameter(r, "rule");
     struct alerts_job *j = alerts_make(test_run);
     buffer_add_slice(&j->rules, request_body(r));
+    j->principal = r->principal;
     j->rule = rule != NULL ? mem_strdup(rule) : NULL;
     http_job_start(r, r->http->options.queries, &j->base);
 }

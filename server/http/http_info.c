@@ -24,8 +24,9 @@ void route_ready(struct request *r)
     if (ready)
         buffer_add_text(&body, "ok\n");
     if (request_flag(r, "verbose"))
-        buffer_printf(&body, "io: %s\ndisk free: %llu of %llu bytes\nrows in memory: %llu\n", health.io,
-                      (unsigned long long)health.disk_free_bytes, (unsigned long long)health.disk_total_bytes,
+        buffer_printf(&body, "io: %s\ndisk free: %llu of %llu bytes\nrows in memory: %llu\n",
+                      health.io, (unsigned long long)health.disk_free_bytes,
+                      (unsigned long long)health.disk_total_bytes,
                       (unsigned long long)health.head_rows);
     reply_text(r->event, ready ? HTTP_OK : HTTP_SERVUNAVAIL, "text/plain; charset=utf-8", &body);
     buffer_deinit(&body);
@@ -134,7 +135,8 @@ static void add_segment(void *context, const struct segment_info *s)
         return;
     buffer_printf(to, "%s{\"project\":", list->comma);
     buffer_add_json(to, slice_text(project));
-    buffer_printf(to, ",\"table\":\"%s\",\"path\":\"%s\",\"tier\":\"%s\"", table_name(s->table), s->path, s->tier);
+    buffer_printf(to, ",\"table\":\"%s\",\"path\":\"%s\",\"tier\":\"%s\"", table_name(s->table),
+                  s->path, s->tier);
     add_count(to, "rows", s->rows);
     add_count(to, "bytes", s->bytes);
     add_count(to, "seq_min", s->seq_min);
@@ -159,7 +161,8 @@ void route_segments(struct request *r)
     struct segment_list list = {.request = r, .comma = ""};
     struct error error = {0};
     buffer_add_text(&list.body, "{\"segments\":[");
-    if (engine_segments(r->http->options.engine, request_flag(r, "columns"), add_segment, &list, &error) < 0) {
+    if (engine_segments(r->http->options.engine, request_flag(r, "columns"), add_segment, &list,
+                        &error) < 0) {
         reply_error(r->event, &error, SLICE_EMPTY);
     } else {
         buffer_add_text(&list.body, "]}\n");

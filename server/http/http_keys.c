@@ -29,8 +29,9 @@ static void add_key(void *context, const struct auth_key_info *k)
     if (auth_allow(list->principal, SCOPE_ADMIN, slice_text(k->project), NULL) < 0)
         return;
     scopes_to_text(k->scopes, scopes);
-    buffer_printf(&list->body, "%s{\"id\":\"%s\",\"project\":\"%s\",\"scopes\":\"%s\",\"note\":", list->comma, k->key_id,
-                  k->project, scopes);
+    buffer_printf(&list->body,
+                  "%s{\"id\":\"%s\",\"project\":\"%s\",\"scopes\":\"%s\",\"note\":", list->comma,
+                  k->key_id, k->project, scopes);
     buffer_add_json(&list->body, slice_text(k->note));
     add_time(&list->body, "created", k->created_ns);
     add_time(&list->body, "last_used", k->last_used_ns);
@@ -60,12 +61,14 @@ struct key_wish {
 };
 
 /* {"project": "shop", "scopes": "ingest,read", "note": ""}: strings only, unknown members are errors. */
-static enum status wish_read(struct slice body, struct arena *arena, struct key_wish *ret, struct error *reterr)
+static enum status wish_read(struct slice body, struct arena *arena, struct key_wish *ret,
+                             struct error *reterr)
 {
     struct json j = json_over(body);
     struct slice *member = NULL;
     if (json_next(&j) != JSON_OBJECT_BEGIN)
-        return error_set(reterr, STATUS_INVALID, "expected {\"project\": ..., \"scopes\": ..., \"note\": ...}");
+        return error_set(reterr, STATUS_INVALID,
+                         "expected {\"project\": ..., \"scopes\": ..., \"note\": ...}");
     enum json_token t;
     while ((t = json_next(&j)) > JSON_END) {
         if (t == JSON_KEY) {
@@ -75,7 +78,9 @@ static enum status wish_read(struct slice body, struct arena *arena, struct key_
                      : slice_is(key, "note")   ? &ret->note
                                                : NULL;
             if (member == NULL)
-                return error_set(reterr, STATUS_INVALID, "unknown member '%.*s'; known: project, scopes, note", SLICE_ARG(key));
+                return error_set(reterr, STATUS_INVALID,
+                                 "unknown member '%.*s'; known: project, scopes, note",
+                                 SLICE_ARG(key));
         } else if (t == JSON_STRING && member != NULL) {
             *member = json_string(&j, arena);
         } else if (t != JSON_OBJECT_END) {
@@ -89,7 +94,8 @@ void route_key_create(struct request *r)
 {
     struct arena arena = {0};
     struct error error = {0};
-    struct key_wish wish = {.project = slice_text("default"), .scopes = slice_text("ingest,read"), .note = SLICE_EMPTY};
+    struct key_wish wish = {
+        .project = slice_text("default"), .scopes = slice_text("ingest,read"), .note = SLICE_EMPTY};
     unsigned scopes = 0;
     char key[AUTH_KEY_BYTES];
     enum status s;
@@ -99,7 +105,8 @@ void route_key_create(struct request *r)
         goto out;
     if ((s = auth_allow(&r->principal, SCOPE_ADMIN, wish.project, &error)) < 0)
         goto out;
-    if ((s = auth_key_create(r->http->options.auth, wish.project, scopes, wish.note, key, &error)) < 0)
+    if ((s = auth_key_create(r->http->options.auth, wish.project, scopes, wish.note, key, &error)) <
+        0)
         goto out;
     struct buffer body = {0};
     buffer_printf(&body, "{\"id\":\"%.12s\",\"key\":\"%s\"}\n", key + 3, key);
@@ -121,7 +128,8 @@ static void find_key(void *context, const struct auth_key_info *k)
 {
     struct key_search *search = context;
     if (strcmp(k->key_id, search->key_id) == 0)
-        search->allowed = auth_allow(search->principal, SCOPE_ADMIN, slice_text(k->project), NULL) >= 0;
+        search->allowed =
+            auth_allow(search->principal, SCOPE_ADMIN, slice_text(k->project), NULL) >= 0;
 }
 
 void route_key_revoke(struct request *r)

@@ -21,8 +21,8 @@ static void release_bytes(const void *data, size_t size, void *extra)
 }
 
 /* Sends the bytes; they are given away, not copied, when own is true. */
-static void reply(struct evhttp_request *event, int code, const char *content_type, struct buffer *body,
-                  bool own)
+static void reply(struct evhttp_request *event, int code, const char *content_type,
+                  struct buffer *body, bool own)
 {
     struct evkeyvalq *headers = evhttp_request_get_output_headers(event);
     (void)evhttp_add_header(headers, "Content-Type", content_type);
@@ -40,7 +40,8 @@ static void reply(struct evhttp_request *event, int code, const char *content_ty
     evbuffer_free(out);
 }
 
-void reply_text(struct evhttp_request *event, int code, const char *content_type, const struct buffer *body)
+void reply_text(struct evhttp_request *event, int code, const char *content_type,
+                const struct buffer *body)
 {
     struct buffer borrowed = *body;
     reply(event, code, content_type, &borrowed, false);
@@ -90,7 +91,8 @@ void reply_error(struct evhttp_request *event, const struct error *error, struct
     struct buffer body = {0};
     buffer_printf(&body, "{\"error\":{\"status\":\"%s\",\"message\":", status_name(error->status));
     buffer_add_json(&body, slice_text(error->text));
-    if (error->position >= 0 && statement.size != 0 && (uint64_t)error->position <= statement.size) {
+    if (error->position >= 0 && statement.size != 0 &&
+        (uint64_t)error->position <= statement.size) {
         struct buffer caret = {0};
         query_error_caret(statement, error, &caret);
         buffer_printf(&body, ",\"position\":%lld,\"caret\":", (long long)error->position);
@@ -115,7 +117,8 @@ size_t base64_decode(struct slice text, uint8_t *to, size_t size_max)
     int size = EVP_DecodeBlock(to, text.data, (int)text.size);
     if (size < 0)
         return 0;
-    size_t padding = (size_t)(text.data[text.size - 1] == '=') + (size_t)(text.data[text.size - 2] == '=');
+    size_t padding =
+        (size_t)(text.data[text.size - 1] == '=') + (size_t)(text.data[text.size - 2] == '=');
     return (size_t)size - padding;
 }
 

@@ -19,6 +19,7 @@ struct http {
     struct http_options options;
     struct evhttp *server;
     struct evhttp_bound_socket *socket;
+    struct event *accept_again; /* accepting paused for want of descriptors */
     uint16_t port;
     struct http_job *jobs; /* under way */
     uint32_t requests;     /* their number */
@@ -44,7 +45,8 @@ struct slice request_body(const struct request *r);
 bool request_project(struct request *r, uint32_t *ret_project);
 
 void reply_json(struct evhttp_request *event, int code, const struct buffer *body);
-void reply_text(struct evhttp_request *event, int code, const char *content_type, const struct buffer *body);
+void reply_text(struct evhttp_request *event, int code, const char *content_type,
+                const struct buffer *body);
 /* {"error":{"status","message","position","caret"}} with the code that fits; statement: for the caret, may be empty. */
 void reply_error(struct evhttp_request *event, const struct error *error, struct slice statement);
 

@@ -2,15 +2,19 @@
  * http_server.c - listens, finds the route, checks the key, calls the handler.
  *
  * Bounds: evhttp reads a whole request before it calls us, so a body of up to BODY_BYTES_MAX is read before its key is
- *         checked; connections are bounded by the process's descriptors.
+ *         checked. evhttp takes every connection it gets and has no bound of its own: while fewer than DESCRIPTORS_KEPT
+ *         descriptors are free no more connections are accepted, so that the store can always open its files.
  */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <event2/listener.h>
+#include <fcntl.h>
 #include <netdb.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include "engine/base/check.h"
 #include "engine/base/clock.h"
@@ -22,6 +26,8 @@
 #define IDLE_SECONDS     60
 #define KEY_TEXT_MAX     512
 #define BACKLOG          512
+#define DESCRIPTORS_KEPT 128
+#define ACCEPT_PAUSE_US  100000
 
 static const struct route {
     enum evhttp_cmd_type method;
@@ -30,7 +36,8 @@ static const struct route {
     unsigned scope;
     route_handler *handler;
 } routes[] = {
-#define ROUTE(method, path, scope, handler, summary) {EVHTTP_REQ_##method, #method, path, scope, handler},
+#define ROUTE(method, path, scope, handler, summary)                                               \
+    {EVHTTP_REQ_##method, #method, path, scope, handler},
 #include "server/http/routes.def"
 #undef ROUTE
 };
@@ -100,7 +107,8 @@ static const struct route *route_find(enum evhttp_cmd_type method, const char *p
         if (!matches)
             continue;
         size_t used = strlen(allow);
-        (void)snprintf(allow + used, 64 - used, "%s%s", used == 0 ? "" : ", ", routes[i].method_name);
+        (void)snprintf(allow + used, 64 - used, "%s%s", used == 0 ? "" : ", ",
+                       routes[i].method_name);
         bool head = method == EVHTTP_REQ_HEAD && routes[i].method == EVHTTP_REQ_GET;
         if (routes[i].method == method || head) {
             found = &routes[i];
@@ -128,7 +136,8 @@ static void dispatch(struct request *r, const char *path)
     char allow[64];
     char key_buffer[KEY_TEXT_MAX];
     struct error error = {0};
-    const struct route *route = route_find(evhttp_request_get_command(r->event), path, allow, &r->rest);
+    const struct route *route =
+        route_find(evhttp_request_get_command(r->event), path, allow, &r->rest);
     if (route == NULL && allow[0] == 0) {
         reply_no_route(r->event, path);
         return;
@@ -136,13 +145,15 @@ static void dispatch(struct request *r, const char *path)
     if (route == NULL) {
         (void)evhttp_add_header(evhttp_request_get_output_headers(r->event), "Allow", allow);
         struct buffer body = {0};
-        buffer_printf(&body, "{\"error\":{\"status\":\"INVALID\",\"message\":\"%s takes %s\"}}\n", path, allow);
+        buffer_printf(&body, "{\"error\":{\"status\":\"INVALID\",\"message\":\"%s takes %s\"}}\n",
+                      path, allow);
         reply_json(r->event, HTTP_BADMETHOD, &body);
         buffer_deinit(&body);
         return;
     }
     if (route->scope != 0) {
-        enum status s = auth_check(r->http->options.auth, request_key(r->event, key_buffer), &r->principal, &error);
+        enum status s = auth_check(r->http->options.auth, request_key(r->event, key_buffer),
+                                   &r->principal, &error);
         if (s >= 0)
             s = auth_allow(&r->principal, (enum scope)route->scope, SLICE_EMPTY, &error);
         if (s < 0) {
@@ -168,22 +179,68 @@ static void on_request(struct evhttp_request *event, void *context)
     evhttp_clear_headers(&r.parameters);
 }
 
+/* The lowest free descriptor tells: those below it are all taken. */
+static bool descriptors_are_short(void)
+{
+    struct rlimit limit;
+    int lowest = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 0);
+    if (lowest < 0)
+        return errno == EMFILE;
+    (void)close(lowest);
+    return getrlimit(RLIMIT_NOFILE, &limit) == 0 &&
+           (rlim_t)lowest + DESCRIPTORS_KEPT >= limit.rlim_cur;
+}
+
+static struct evconnlistener *listener_of(struct http *h)
+{
+    return h->socket == NULL ? NULL : evhttp_bound_socket_get_listener(h->socket);
+}
+
+static struct bufferevent *on_connection(struct event_base *base, void *context)
+{
+    struct http *h = context;
+    if (descriptors_are_short() && listener_of(h) != NULL) {
+        struct timeval pause = {.tv_usec = ACCEPT_PAUSE_US};
+        (void)evconnlistener_disable(listener_of(h));
+        (void)event_add(h->accept_again, &pause);
+    }
+    return bufferevent_socket_new(base, -1, 0);
+}
+
+static void on_accept_again(evutil_socket_t fd, short what, void *context)
+{
+    (void)fd;
+    (void)what;
+    struct http *h = context;
+    struct timeval pause = {.tv_usec = ACCEPT_PAUSE_US};
+    if (listener_of(h) == NULL)
+        return;
+    if (descriptors_are_short())
+        (void)event_add(h->accept_again, &pause);
+    else
+        (void)evconnlistener_enable(listener_of(h));
+}
+
 static enum status bind_address(struct http *h, const struct net_address *a, struct error *reterr)
 {
-    struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE};
+    struct addrinfo hints = {
+        .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE};
     struct addrinfo *found = NULL;
     char port[8];
     (void)snprintf(port, sizeof port, "%u", a->port);
     int code = getaddrinfo(a->host, port, &hints, &found);
     if (code != 0)
-        return error_set(reterr, STATUS_INVALID, "http address %s: %s", a->host, gai_strerror(code));
-    struct evconnlistener *listener = evconnlistener_new_bind(
-        net_loop_base(h->options.loop), NULL, NULL, LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC | LEV_OPT_REUSEABLE,
-        BACKLOG, found->ai_addr, (int)found->ai_addrlen);
+        return error_set(reterr, STATUS_INVALID, "http address %s: %s", a->host,
+                         gai_strerror(code));
+    struct evconnlistener *listener =
+        evconnlistener_new_bind(net_loop_base(h->options.loop), NULL, NULL,
+                                LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC | LEV_OPT_REUSEABLE,
+                                BACKLOG, found->ai_addr, (int)found->ai_addrlen);
     freeaddrinfo(found);
     if (listener == NULL)
-        return error_set(reterr, STATUS_IO, "can't listen for http on %s:%u: %m%s", a->host, a->port,
-                         errno == EADDRINUSE ? "; another server runs there, choose a port with --http" : "");
+        return error_set(
+            reterr, STATUS_IO, "can't listen for http on %s:%u: %m%s", a->host, a->port,
+            errno == EADDRINUSE ? "; another server runs there, choose a port with --http" : "");
     h->socket = evhttp_bind_listener(h->server, listener);
     ASSERT(h->socket != NULL);
     struct sockaddr_storage bound;
@@ -205,11 +262,16 @@ enum status http_start(const struct http_options *options, struct http **ret, st
     evhttp_set_max_body_size(h->server, BODY_BYTES_MAX);
     evhttp_set_timeout(h->server, IDLE_SECONDS);
     evhttp_set_default_content_type(h->server, NULL);
-    evhttp_set_allowed_methods(h->server, EVHTTP_REQ_GET | EVHTTP_REQ_HEAD | EVHTTP_REQ_POST | EVHTTP_REQ_PUT |
-                                              EVHTTP_REQ_DELETE | EVHTTP_REQ_OPTIONS | EVHTTP_REQ_PATCH);
+    evhttp_set_allowed_methods(h->server, EVHTTP_REQ_GET | EVHTTP_REQ_HEAD | EVHTTP_REQ_POST |
+                                              EVHTTP_REQ_PUT | EVHTTP_REQ_DELETE |
+                                              EVHTTP_REQ_OPTIONS | EVHTTP_REQ_PATCH);
     evhttp_set_gencb(h->server, on_request, h);
+    evhttp_set_bevcb(h->server, on_connection, h);
+    h->accept_again = event_new(net_loop_base(options->loop), -1, 0, on_accept_again, h);
+    ASSERT(h->accept_again != NULL);
     enum status s = bind_address(h, &options->address, reterr);
     if (s < 0) {
+        event_free(h->accept_again);
         evhttp_free(h->server);
         mem_free(h);
         return s;
@@ -242,6 +304,7 @@ void http_stop(struct http *h)
     if (h == NULL)
         return;
     ASSERT(h->requests == 0);
+    event_free(h->accept_again);
     evhttp_free(h->server);
     mem_free(h);
 }

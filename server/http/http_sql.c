@@ -25,7 +25,8 @@ static void sql_run(struct http_job *base)
 {
     struct sql_job *j = (struct sql_job *)base;
     struct query_result *result = NULL;
-    base->status = query_run(base->http->options.db, base->statement, &j->options, &result, &base->error);
+    base->status =
+        query_run(base->http->options.db, base->statement, &j->options, &result, &base->error);
     if (base->status < 0)
         return;
     query_result_write(result, j->format, j->width, &base->body);
@@ -47,7 +48,8 @@ void route_sql(struct request *r)
     enum query_format chosen = QUERY_JSON;
     uint32_t project;
     if (format != NULL && !query_format_from_name(slice_text(format), &chosen)) {
-        (void)error_set(&error, STATUS_INVALID, "format '%s' is not one of table, csv, json, ndjson", format);
+        (void)error_set(&error, STATUS_INVALID,
+                        "format '%s' is not one of table, csv, json, ndjson", format);
         reply_error(r->event, &error, SLICE_EMPTY);
         return;
     }
@@ -55,7 +57,8 @@ void route_sql(struct request *r)
         return;
     struct slice body = request_body(r);
     if (body.size > QUERY_TEXT_MAX) {
-        (void)error_set(&error, STATUS_LIMIT, "the statement has %zu bytes, more than %u", body.size, QUERY_TEXT_MAX);
+        (void)error_set(&error, STATUS_LIMIT, "the statement has %zu bytes, more than %u",
+                        body.size, QUERY_TEXT_MAX);
         reply_error(r->event, &error, SLICE_EMPTY);
         return;
     }

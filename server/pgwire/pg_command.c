@@ -56,8 +56,8 @@ static const struct {
     const char *tag;
     char state;
 } transactions[] = {
-    {"begin", "BEGIN", 'T'},   {"start", "START TRANSACTION", 'T'}, {"commit", "COMMIT", 'I'},
-    {"end", "COMMIT", 'I'},    {"rollback", "ROLLBACK", 'I'},       {"abort", "ROLLBACK", 'I'},
+    {"begin", "BEGIN", 'T'}, {"start", "START TRANSACTION", 'T'}, {"commit", "COMMIT", 'I'},
+    {"end", "COMMIT", 'I'},  {"rollback", "ROLLBACK", 'I'},       {"abort", "ROLLBACK", 'I'},
 };
 
 void pg_canned_destroy(struct query_result *r)
@@ -100,7 +100,8 @@ static struct slice part(const char **at)
 }
 
 /* One row of text cells ("a|b"); empty cells with more than zero columns mean no row. */
-static struct query_result *result_make(struct pg_session *s, const char *columns, const char *cells)
+static struct query_result *result_make(struct pg_session *s, const char *columns,
+                                        const char *cells)
 {
     struct query_result *r = MEM_NEW(struct query_result);
     r->column_count = 1;
@@ -128,7 +129,9 @@ static struct query_result *setting_show(struct pg_session *s, const char *name)
         if (strcmp(name, settings[i].name) != 0)
             continue;
         struct query_result *r = result_make(s, "setting", "x");
-        r->columns[0].name = strcmp(name, "transaction isolation level") == 0 ? "transaction_isolation" : settings[i].name;
+        r->columns[0].name = strcmp(name, "transaction isolation level") == 0
+                                 ? "transaction_isolation"
+                                 : settings[i].name;
         r->cells[0].text = slice_text(settings[i].value);
         return r;
     }
@@ -152,11 +155,13 @@ static bool first_word_is(const char *text, const char *word)
 /* SET client_encoding to something else would make us lie about every byte. */
 static bool encoding_is_refused(const char *text)
 {
-    return first_word_is(text, "set") && strstr(text, "client_encoding") != NULL && strstr(text, "utf") == NULL &&
-           strstr(text, "unicode") == NULL && strstr(text, "default") == NULL;
+    return first_word_is(text, "set") && strstr(text, "client_encoding") != NULL &&
+           strstr(text, "utf") == NULL && strstr(text, "unicode") == NULL &&
+           strstr(text, "default") == NULL;
 }
 
-static enum pg_answer transaction_answer(struct pg_session *s, const char *text, bool effects, const char **ret_tag)
+static enum pg_answer transaction_answer(struct pg_session *s, const char *text, bool effects,
+                                         const char **ret_tag)
 {
     for (size_t i = 0; i < COUNT(transactions); i++) {
         if (!first_word_is(text, transactions[i].word))
@@ -173,6 +178,12 @@ static enum pg_answer transaction_answer(struct pg_session *s, const char *text,
     return PG_ANSWER_QUERY;
 }
 
+/* psql's \d and the like: an error that helps, instead of one about the syntax of a query nobody typed. */
+static bool catalog_is_asked(const char *text)
+{
+    return strncmp(text, "select", 6) == 0 && strstr(text, "pg_catalog.pg_") != NULL;
+}
+
 enum pg_answer pg_command_answer(struct pg_session *s, struct slice text, bool effects,
                                  const char **ret_tag, struct query_result **ret_result,
                                  struct error *reterr)
@@ -185,8 +196,9 @@ enum pg_answer pg_command_answer(struct pg_session *s, struct slice text, bool e
     if (transaction_answer(s, normal, effects, ret_tag) == PG_ANSWER_COMMAND)
         return PG_ANSWER_COMMAND;
     if (s->transaction == 'E' && effects) {
-        (void)error_set(reterr, STATUS_INVALID,
-                        "current transaction is aborted, commands ignored until end of transaction block");
+        (void)error_set(
+            reterr, STATUS_INVALID,
+            "current transaction is aborted, commands ignored until end of transaction block");
         return PG_ANSWER_ERROR;
     }
     if (encoding_is_refused(normal)) {
@@ -212,6 +224,13 @@ enum pg_answer pg_command_answer(struct pg_session *s, struct slice text, bool e
             *ret_result = result_make(s, canned[i].columns, canned[i].cells);
             return PG_ANSWER_ROWS;
         }
+    }
+    if (catalog_is_asked(normal)) {
+        (void)error_set(
+            reterr, STATUS_UNAVAILABLE,
+            "there is no PostgreSQL catalog here; information_schema.tables and information_schema.columns list "
+            "what there is, as do SHOW TABLES and SHOW COLUMNS FROM spans");
+        return PG_ANSWER_ERROR;
     }
     return PG_ANSWER_QUERY;
 }

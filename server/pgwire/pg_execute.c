@@ -21,7 +21,8 @@ struct pg_job {
 static void job_run(struct net_job *job)
 {
     struct pg_job *j = (struct pg_job *)job;
-    j->status = query_run(j->session->server->options.db, j->portal->text, &j->options, &j->result, &j->error);
+    j->status = query_run(j->session->server->options.db, j->portal->text, &j->options, &j->result,
+                          &j->error);
 }
 
 static void job_done(struct net_job *job)

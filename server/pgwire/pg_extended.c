@@ -112,12 +112,16 @@ static void parse_message(struct pg_session *s, struct pg_reader *r)
     st->next = s->statements;
     s->statements = st;
     s->object_count++;
-    if (r->failed || r->at != r->end)
-        extended_error(s, "08P01", "malformed Parse message");
-    else if (several)
+    if (!r->failed && r->at == r->end && !several) {
+        pg_bare(&s->out, '1');
+        return;
+    }
+    /* What was refused must not be bound later. */
+    statement_close(s, name);
+    if (several && !r->failed)
         extended_error(s, "42601", "cannot insert multiple commands into a prepared statement");
     else
-        pg_bare(&s->out, '1');
+        extended_error(s, "08P01", "malformed Parse message");
 }
 
 /* What the statement takes and gives; NULL for statements answered without the engine. */
@@ -145,8 +149,8 @@ static uint32_t formats_read(struct pg_reader *r, struct arena *arena, uint16_t 
 }
 
 /* Values into the portal. False: an error was sent. */
-static bool parameters_read(struct pg_session *s, const struct pg_statement *st, struct pg_portal *p,
-                            struct pg_reader *r)
+static bool parameters_read(struct pg_session *s, const struct pg_statement *st,
+                            struct pg_portal *p, struct pg_reader *r)
 {
     uint16_t *formats = NULL;
     uint32_t format_count = formats_read(r, &p->arena, &formats);
@@ -173,13 +177,14 @@ static bool parameters_read(struct pg_session *s, const struct pg_statement *st,
         struct slice bytes = arena_copy(&p->arena, pg_read_bytes(r, size));
         uint32_t oid = i < st->parameter_count ? st->oids[i] : 0;
         enum sql_type guess = i < shape->parameter_count ? shape->parameters[i] : SQL_NULL;
-        enum pg_format format = format_count == 0  ? PG_FORMAT_TEXT
+        enum pg_format format = format_count == 0   ? PG_FORMAT_TEXT
                                 : format_count == 1 ? (enum pg_format)formats[0]
                                                     : (enum pg_format)formats[i];
         /* A client that left the type open answers ParameterDescription in the type we guessed. */
         if (format == PG_FORMAT_BINARY && oid == 0)
             oid = pg_oid_of(guess);
-        if (!r->failed && pg_parameter_read(bytes, oid, format, guess, &p->parameters[i], &error) < 0) {
+        if (!r->failed &&
+            pg_parameter_read(bytes, oid, format, guess, &p->parameters[i], &error) < 0) {
             session_error(s, &error, st->text);
             s->skip_to_sync = true;
             good = false;
@@ -305,7 +310,8 @@ static void execute_message(struct pg_session *s, struct pg_reader *r)
     struct pg_portal *p = portal_find(s, name);
     if (r->failed || r->at != r->end || p == NULL) {
         extended_error(s, p == NULL && !r->failed ? "34000" : "08P01",
-                       p == NULL && !r->failed ? "portal does not exist" : "malformed Execute message");
+                       p == NULL && !r->failed ? "portal does not exist"
+                                               : "malformed Execute message");
         return;
     }
     s->rows_max = (int32_t)rows_max > 0 ? rows_max : 0;

@@ -26,7 +26,8 @@ void pg_command_complete(struct buffer *to, const char *tag);
  * EmptyQueryResponse 'I'. */
 void pg_bare(struct buffer *to, char type);
 /* position: 1-based character, 0: none. severity: "ERROR", "FATAL". */
-void pg_error(struct buffer *to, const char *severity, const char *sqlstate, const char *text, size_t position);
+void pg_error(struct buffer *to, const char *severity, const char *sqlstate, const char *text,
+              size_t position);
 void pg_notice(struct buffer *to, const char *text);
 /* SQLSTATE for our status. */
 const char *pg_sqlstate(const struct error *error);

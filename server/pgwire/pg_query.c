@@ -9,11 +9,12 @@ void session_error(struct pg_session *s, const struct error *error, struct slice
     size_t position = 0;
     if (error->position >= 0 && (uint64_t)error->position <= statement.size) {
         /* PostgreSQL counts characters of the whole message from 1; bytes that continue one don't count. */
+        bool inside = s->in_simple && statement.data >= s->simple_text.data &&
+                      statement.data <= s->simple_text.data + s->simple_text.size;
+        const uint8_t *end = statement.data + error->position;
         position = 1;
-        for (int64_t i = 0; i < error->position; i++)
-            position += (statement.data[i] & 0xc0) != 0x80;
-        if (s->in_simple && s->simple_text.data != NULL && statement.data >= s->simple_text.data)
-            position += (size_t)(statement.data - s->simple_text.data);
+        for (const uint8_t *at = inside ? s->simple_text.data : statement.data; at < end; at++)
+            position += (*at & 0xc0) != 0x80;
     }
     pg_error(&s->out, "ERROR", pg_sqlstate(error), error->text, position);
     if (s->transaction == 'T')

@@ -10,9 +10,9 @@
 #include "engine/base/rng.h"
 #include "server/pgwire/pg_session.h"
 
-#define SSL_REQUEST     80877103u
-#define GSSENC_REQUEST  80877104u
-#define CANCEL_REQUEST  80877102u
+#define SSL_REQUEST       80877103u
+#define GSSENC_REQUEST    80877104u
+#define CANCEL_REQUEST    80877102u
 #define STARTUP_BYTES_MIN 8u
 
 static void session_free(struct pg_session *s)
@@ -95,7 +95,8 @@ static bool take_startup(struct pg_session *s, struct evbuffer *in)
     uint8_t *head = evbuffer_pullup(in, 4);
     if (head == NULL)
         return false;
-    uint32_t size = (uint32_t)head[0] << 24 | (uint32_t)head[1] << 16 | (uint32_t)head[2] << 8 | head[3];
+    uint32_t size =
+        (uint32_t)head[0] << 24 | (uint32_t)head[1] << 16 | (uint32_t)head[2] << 8 | head[3];
     if (size < STARTUP_BYTES_MIN || size > PG_PREAUTH_BYTES_MAX) {
         session_fatal(s, "08P01", "invalid length of startup packet");
         return false;
@@ -120,7 +121,8 @@ static bool take_message(struct pg_session *s, struct evbuffer *in)
     if (head == NULL)
         return false;
     char type = (char)head[0];
-    uint32_t size = (uint32_t)head[1] << 24 | (uint32_t)head[2] << 16 | (uint32_t)head[3] << 8 | head[4];
+    uint32_t size =
+        (uint32_t)head[1] << 24 | (uint32_t)head[2] << 16 | (uint32_t)head[3] << 8 | head[4];
     uint32_t size_max = s->state == PG_SASL ? PG_PREAUTH_BYTES_MAX : PG_MESSAGE_BYTES_MAX;
     if (size < 4 || size > size_max) {
         session_fatal(s, "08P01", "invalid message length %u (limit %u)", size, size_max);
@@ -135,7 +137,8 @@ static bool take_message(struct pg_session *s, struct evbuffer *in)
     else if (type == 'p')
         sasl_message(s, body);
     else
-        session_fatal(s, "08P01", "password message expected, got '%c'", type >= ' ' && type < 127 ? type : '?');
+        session_fatal(s, "08P01", "password message expected, got '%c'",
+                      type >= ' ' && type < 127 ? type : '?');
     (void)evbuffer_drain(in, (size_t)size + 1);
     return true;
 }

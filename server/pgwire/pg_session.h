@@ -16,21 +16,21 @@
 #include "server/pgwire/pg_type.h"
 #include "server/pgwire/pgwire.h"
 
-#define PG_MESSAGE_BYTES_MAX     (16u << 20)
-#define PG_PREAUTH_BYTES_MAX     (16u << 10)
-#define PG_PARAMETERS_MAX        1024u
-#define PG_STATEMENTS_MAX        1024u /* prepared statements and portals a session */
-#define PG_OUTPUT_HIGH_BYTES     (1u << 20)
-#define PG_OUTPUT_LOW_BYTES      (256u << 10)
+#define PG_MESSAGE_BYTES_MAX      (16u << 20)
+#define PG_PREAUTH_BYTES_MAX      (16u << 10)
+#define PG_PARAMETERS_MAX         1024u
+#define PG_STATEMENTS_MAX         1024u /* prepared statements and portals a session */
+#define PG_OUTPUT_HIGH_BYTES      (1u << 20)
+#define PG_OUTPUT_LOW_BYTES       (256u << 10)
 #define PG_AUTHENTICATION_SECONDS 10
 
 enum pg_state {
-    PG_STARTUP,  /* waiting for the startup message */
-    PG_SASL,     /* in the SCRAM exchange */
-    PG_READY,    /* takes messages */
-    PG_RUNNING,  /* a statement runs on a worker */
-    PG_SENDING,  /* rows wait for a slow reader */
-    PG_CLOSING,  /* flushes its output, then closes */
+    PG_STARTUP, /* waiting for the startup message */
+    PG_SASL,    /* in the SCRAM exchange */
+    PG_READY,   /* takes messages */
+    PG_RUNNING, /* a statement runs on a worker */
+    PG_SENDING, /* rows wait for a slow reader */
+    PG_CLOSING, /* flushes its output, then closes */
 };
 
 struct pg_statement {
@@ -54,7 +54,7 @@ struct pg_portal {
     struct query_result *result; /* NULL until executed */
     bool own_result;             /* a canned one: freed by pg_canned_destroy */
     bool executed;
-    const char *tag;             /* CommandComplete of a command without rows */
+    const char *tag; /* CommandComplete of a command without rows */
     uint64_t next_row;
 };
 
@@ -70,7 +70,7 @@ struct pg_session {
     enum pg_state state;
     char transaction; /* 'I', 'T', 'E' */
     bool skip_to_sync;
-    bool gone;        /* the client left */
+    bool gone; /* the client left */
     bool job_running;
     atomic_bool cancel;
     struct scram *scram;
@@ -89,9 +89,9 @@ struct pg_session {
     struct pg_portal *current;
     struct pg_portal simple_portal;
     struct buffer simple_text;
-    size_t simple_at;     /* where the next statement of simple_text starts */
+    size_t simple_at; /* where the next statement of simple_text starts */
     bool in_simple;
-    uint64_t rows_max;    /* of this Execute; 0: all */
+    uint64_t rows_max; /* of this Execute; 0: all */
     uint64_t rows_sent;
 };
 
@@ -116,7 +116,8 @@ void session_cancel(struct pgwire *p, uint32_t process_id, uint32_t secret);
 void startup_message(struct pg_session *s, struct slice body);
 void sasl_message(struct pg_session *s, struct slice body);
 /* Ends the session with an error. */
-void session_fatal(struct pg_session *s, const char *sqlstate, const char *format, ...) PRINTF_LIKE(3, 4);
+void session_fatal(struct pg_session *s, const char *sqlstate, const char *format, ...)
+    PRINTF_LIKE(3, 4);
 
 /* pg_query.c */
 /* A frontend message once authenticated. */
@@ -138,22 +139,23 @@ void portal_deinit(struct pg_portal *p);
 void execute_start(struct pg_session *s, struct pg_portal *p);
 /* Sends rows until done, suspended or the reader is slow. */
 void execute_send(struct pg_session *s);
-void row_description(struct pg_session *s, const struct query_column *columns, uint32_t count, const uint16_t *formats,
-                     uint32_t format_count);
+void row_description(struct pg_session *s, const struct query_column *columns, uint32_t count,
+                     const uint16_t *formats, uint32_t format_count);
 /* Called when the portal is done, suspended or failed: goes on with the protocol. pg_query.c */
 void execute_finished(struct pg_session *s, bool failed);
 
 /* pg_command.c: statements answered here, without the query engine. */
 enum pg_answer {
-    PG_ANSWER_QUERY,   /* none of ours: run it */
+    PG_ANSWER_QUERY, /* none of ours: run it */
     PG_ANSWER_EMPTY,
     PG_ANSWER_COMMAND, /* *ret_tag */
     PG_ANSWER_ROWS,    /* *ret_result, freed by pg_canned_destroy */
     PG_ANSWER_ERROR,
 };
 /* effects: also change the session (transaction state, deallocate); false when only describing. */
-enum pg_answer pg_command_answer(struct pg_session *s, struct slice text, bool effects, const char **ret_tag,
-                                 struct query_result **ret_result, struct error *reterr);
+enum pg_answer pg_command_answer(struct pg_session *s, struct slice text, bool effects,
+                                 const char **ret_tag, struct query_result **ret_result,
+                                 struct error *reterr);
 void pg_canned_destroy(struct query_result *r);
 
 #endif

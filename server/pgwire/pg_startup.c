@@ -62,8 +62,10 @@ static void session_welcome(struct pg_session *s)
         return;
     }
     if (engine_project(options->engine, database, false, &s->project, &error) < 0) {
-        session_fatal(s, "3D000", "project \"%s\" does not exist; the database name is the project, it comes to be with its first span",
-                      s->database);
+        session_fatal(
+            s, "3D000",
+            "project \"%s\" does not exist; the database name is the project, it comes to be with its first span",
+            s->database);
         return;
     }
     (void)event_del(s->deadline);
@@ -91,8 +93,8 @@ void startup_message(struct pg_session *s, struct slice body)
     struct pg_reader r = pg_reader_over(body);
     uint32_t version = pg_read_u32(&r);
     if (version >> 16 != PROTOCOL_MAJOR) {
-        session_fatal(s, "08P01", "unsupported frontend protocol %u.%u: the server speaks 3.0", version >> 16,
-                      version & 0xffff);
+        session_fatal(s, "08P01", "unsupported frontend protocol %u.%u: the server speaks 3.0",
+                      version >> 16, version & 0xffff);
         return;
     }
     for (;;) {
@@ -105,8 +107,9 @@ void startup_message(struct pg_session *s, struct slice body)
         else if (slice_is(name, "database"))
             name_set(s->database, value);
         else if (slice_is(name, "client_encoding") && value.size != 0 && !slice_is(value, "UTF8") &&
-                 !slice_is(value, "utf-8") && !slice_is(value, "UTF-8") && !slice_is(value, "utf8") &&
-                 !slice_is(value, "'utf-8'") && !slice_is(value, "SQL_ASCII"))
+                 !slice_is(value, "utf-8") && !slice_is(value, "UTF-8") &&
+                 !slice_is(value, "utf8") && !slice_is(value, "'utf-8'") &&
+                 !slice_is(value, "SQL_ASCII"))
             session_fatal(s, "22023", "client_encoding must be UTF8");
     }
     if (s->state == PG_CLOSING)
@@ -150,13 +153,16 @@ void sasl_message(struct pg_session *s, struct slice body)
     enum status status = scram_step(s->scram, message, reply, sizeof reply, &s->principal, &error);
     if (status < 0) {
         if (status == STATUS_DENIED)
-            session_fatal(s, "28P01", "password authentication failed for user \"%s\": the user is the key's id, the password the whole key",
-                          s->user);
+            session_fatal(
+                s, "28P01",
+                "password authentication failed for user \"%s\": the user is the key's id, the password the whole key",
+                s->user);
         else
             session_fatal(s, "08P01", "%s", error.text);
         return;
     }
-    authentication(s, status == STATUS_END ? AUTHENTICATION_FINAL : AUTHENTICATION_NEXT, reply, false);
+    authentication(s, status == STATUS_END ? AUTHENTICATION_FINAL : AUTHENTICATION_NEXT, reply,
+                   false);
     if (status == STATUS_END)
         session_welcome(s);
 }

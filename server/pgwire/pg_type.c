@@ -69,9 +69,11 @@ static void interval_text(int64_t ns, struct buffer *to)
     uint64_t days = left / 86400000000u;
     left %= 86400000000u;
     if (days != 0)
-        buffer_printf(to, "%s%llu day%s ", negative ? "-" : "", (unsigned long long)days, days == 1 ? "" : "s");
-    buffer_printf(to, "%s%02llu:%02llu:%02llu", negative ? "-" : "", (unsigned long long)(left / 3600000000u),
-                  (unsigned long long)(left / 60000000u % 60), (unsigned long long)(left / 1000000u % 60));
+        buffer_printf(to, "%s%llu day%s ", negative ? "-" : "", (unsigned long long)days,
+                      days == 1 ? "" : "s");
+    buffer_printf(
+        to, "%s%02llu:%02llu:%02llu", negative ? "-" : "", (unsigned long long)(left / 3600000000u),
+        (unsigned long long)(left / 60000000u % 60), (unsigned long long)(left / 1000000u % 60));
     if (left % 1000000u != 0)
         buffer_printf(to, ".%06llu", (unsigned long long)(left % 1000000u));
 }
@@ -207,9 +209,11 @@ static enum status text_read(struct slice text, enum sql_type type, struct query
             return STATUS_OK;
         break;
     case SQL_BOOL:
-        if (slice_is(text, "t") || slice_is(text, "true") || slice_is(text, "1") || slice_is(text, "on"))
+        if (slice_is(text, "t") || slice_is(text, "true") || slice_is(text, "1") ||
+            slice_is(text, "on"))
             ret->i64 = 1;
-        else if (!slice_is(text, "f") && !slice_is(text, "false") && !slice_is(text, "0") && !slice_is(text, "off"))
+        else if (!slice_is(text, "f") && !slice_is(text, "false") && !slice_is(text, "0") &&
+                 !slice_is(text, "off"))
             break;
         return STATUS_OK;
     case SQL_TIMESTAMP:
@@ -228,7 +232,8 @@ static enum status text_read(struct slice text, enum sql_type type, struct query
         ret->text = text;
         return STATUS_OK;
     }
-    return error_set(reterr, STATUS_INVALID, "parameter '%.*s' can't be read as its type", SLICE_ARG(text));
+    return error_set(reterr, STATUS_INVALID, "parameter '%.*s' can't be read as its type",
+                     SLICE_ARG(text));
 }
 
 static enum status binary_read(struct slice bytes, uint32_t oid, struct query_value *ret,
@@ -236,8 +241,9 @@ static enum status binary_read(struct slice bytes, uint32_t oid, struct query_va
 {
     int16_t size = pg_size_of(oid);
     if (size > 0 && bytes.size != (size_t)size)
-        return error_set(reterr, STATUS_INVALID, "binary parameter of type %u has %zu bytes instead of %d", oid,
-                         bytes.size, size);
+        return error_set(reterr, STATUS_INVALID,
+                         "binary parameter of type %u has %zu bytes instead of %d", oid, bytes.size,
+                         size);
     uint64_t number = 0;
     for (size_t i = 0; i < bytes.size && i < 8; i++)
         number = number << 8 | bytes.data[i];
@@ -269,7 +275,8 @@ static enum status binary_read(struct slice bytes, uint32_t oid, struct query_va
         return STATUS_OK;
     case PG_TIMESTAMP:
     case PG_TIMESTAMPTZ:
-        if (__builtin_mul_overflow((int64_t)number, NS_PER_US, &ns) || __builtin_add_overflow(ns, PG_EPOCH_NS, &ns))
+        if (__builtin_mul_overflow((int64_t)number, NS_PER_US, &ns) ||
+            __builtin_add_overflow(ns, PG_EPOCH_NS, &ns))
             return error_set(reterr, STATUS_INVALID, "timestamp parameter out of range");
         *ret = (struct query_value){.type = SQL_TIMESTAMP, .i64 = ns};
         return STATUS_OK;
@@ -280,7 +287,8 @@ static enum status binary_read(struct slice bytes, uint32_t oid, struct query_va
         *ret = (struct query_value){.type = SQL_TEXT, .text = bytes};
         return STATUS_OK;
     default:
-        return error_set(reterr, STATUS_UNAVAILABLE, "binary parameters of type %u are not supported; send text", oid);
+        return error_set(reterr, STATUS_UNAVAILABLE,
+                         "binary parameters of type %u are not supported; send text", oid);
     }
 }
 

@@ -23,13 +23,15 @@ struct pgwire_options {
     struct auth *auth;
     struct engine *engine;
     struct query_db *db;
-    struct query_options limits; /* timeout, memory, rows, threads; the rest is filled in per statement */
+    struct query_options
+        limits; /* timeout, memory, rows, threads; the rest is filled in per statement */
     struct net_address address;
     uint32_t connections_max; /* 0: 256 */
 };
 
 /* options are copied, what they point to is borrowed. */
-MUST_CHECK enum status pgwire_start(const struct pgwire_options *options, struct pgwire **ret, struct error *reterr);
+MUST_CHECK enum status pgwire_start(const struct pgwire_options *options, struct pgwire **ret,
+                                    struct error *reterr);
 uint16_t pgwire_port(const struct pgwire *p);
 /* Stops listening; idle sessions are told (57P01) and closed, running statements are cancelled. */
 void pgwire_drain(struct pgwire *p);
