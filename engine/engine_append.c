@@ -69,14 +69,22 @@ static enum status batches_take(struct taker *t)
         [TABLE_SCORES] = t->append->scores,
         [TABLE_TAGS] = t->append->tags,
     };
+    uint64_t bytes = 0;
+    for (uint32_t i = 0; i < t->append->message_count; i++)
+        bytes += t->append->messages[i].body.size;
     for (uint32_t i = 0; i < TABLE_COUNT; i++) {
         if (sent[i] != NULL && sent[i]->rows > 0) {
-            enum status s = batch_check(sent[i], (enum table)i, &t->project->schema, t->reterr);
+            enum status s =
+                batch_check(sent[i], (enum table)i, &t->project->schema, &bytes, t->reterr);
             if (s < 0)
                 return s;
         }
         t->commit.batches[i] = batch_edit(sent[i], (enum table)i, SPARE_COLUMNS, t->arena);
     }
+    if (bytes > BATCH_BYTES_MAX)
+        return error_set(t->reterr, STATUS_LIMIT,
+                         "a commit with %llu bytes of text; at most %u are taken",
+                         (unsigned long long)bytes, BATCH_BYTES_MAX);
     return STATUS_OK;
 }
 
@@ -253,24 +261,6 @@ static void turns_fill(struct taker *t)
     if (turns.rows != 0)
         batch_put(b, table_column(TABLE_SPANS, SPANS_turn), turns);
     turn_map_deinit(&own);
-}
-
-static bool stored_parent(void *context, struct id128 trace_id, uint64_t span_id,
-                          uint64_t *ret_parent)
-{
-    const struct taker *t = context;
-    const struct source_list *l = &t->project->tables[TABLE_SPANS];
-    for (uint32_t i = 0; i < l->count; i++) {
-        const struct head *h = l->items[i]->head;
-        int64_t row = h == NULL ? -1 : head_find(h, trace_id, span_id);
-        if (row < 0)
-            continue;
-        const uint64_t *parent = head_cell(h, (uint64_t)row, SPANS_parent_id);
-        if (parent != NULL)
-            *ret_parent = *parent;
-        return parent != NULL;
-    }
-    return false;
 }
 
 /* Scores and tags without a time were given now. */
@@ -529,7 +519,7 @@ static enum status messages_take(struct taker *t)
 static void usage_fill(struct taker *t)
 {
     const struct usage_request request = {
-        .rows = &t->map, .stored_parent = stored_parent, .context = t};
+        .rows = &t->map, .stored_parent = project_stored_parent, .context = t->project};
     usage_settle(&t->project->usage, &t->commit.batches[TABLE_SPANS], &request, t->arena);
 }
 
@@ -562,6 +552,8 @@ static enum status take(struct taker *t)
     enum status s;
     if ((s = gate(t->engine, t->reterr)) < 0)
         return s;
+    if (!id128_is_zero(t->append->client) && t->append->batch_seq == 0)
+        return error_set(t->reterr, STATUS_INVALID, "batch sequences of a client start at 1");
     if (is_resent(t))
         return STATUS_OK;
     if ((s = batches_take(t)) < 0)

@@ -12,6 +12,7 @@
 
 struct checker {
     const struct batch *batch;
+    uint64_t bytes; /* of strings and texts, about what encoding them takes */
     struct error *reterr;
 };
 
@@ -32,8 +33,7 @@ static enum status check_f64(const struct checker *c, const struct column *colum
     return STATUS_OK;
 }
 
-static enum status check_str(const struct checker *c, const struct column *column,
-                             const struct vector *v)
+static enum status check_str(struct checker *c, const struct column *column, const struct vector *v)
 {
     if (v->dict == NULL || v->dict->count == 0 || v->valid != NULL)
         return error_set(c->reterr, STATUS_INVALID, "%s: column %s has no dictionary",
@@ -50,6 +50,7 @@ static enum status check_str(const struct checker *c, const struct column *colum
     uint32_t count = small ? v->dict->count : v->rows;
     for (uint32_t i = 0; i < count; i++) {
         uint32_t code = small ? i : v->codes[i];
+        c->bytes += v->dict->values[code].size;
         if (v->dict->values[code].size <= STR_BYTES_MAX)
             continue;
         for (uint32_t row = 0; row < v->rows; row++) {
@@ -60,22 +61,26 @@ static enum status check_str(const struct checker *c, const struct column *colum
     return STATUS_OK;
 }
 
-static enum status check_text(const struct checker *c, const struct column *column,
-                              const struct vector *v)
-{
-    for (uint32_t i = 0; i < v->rows; i++) {
-        if (v->bytes[i].size > TEXT_BYTES_MAX && vector_has(v, i))
-            return bad_row(c, STATUS_LIMIT, i, column, "is longer than 16 MiB");
-    }
-    return STATUS_OK;
-}
-
-static enum status check_refs(const struct checker *c, const struct column *column,
+static enum status check_text(struct checker *c, const struct column *column,
                               const struct vector *v)
 {
     for (uint32_t i = 0; i < v->rows; i++) {
         if (!vector_has(v, i))
             continue;
+        c->bytes += v->bytes[i].size;
+        if (v->bytes[i].size > TEXT_BYTES_MAX)
+            return bad_row(c, STATUS_LIMIT, i, column, "is longer than 16 MiB");
+    }
+    return STATUS_OK;
+}
+
+static enum status check_refs(struct checker *c, const struct column *column,
+                              const struct vector *v)
+{
+    for (uint32_t i = 0; i < v->rows; i++) {
+        if (!vector_has(v, i))
+            continue;
+        c->bytes += v->bytes[i].size;
         if (v->bytes[i].size % sizeof(struct id128) != 0)
             return bad_row(c, STATUS_INVALID, i, column, "is not a list of message addresses");
         if (v->bytes[i].size / sizeof(struct id128) > MESSAGE_REFS_MAX)
@@ -84,7 +89,7 @@ static enum status check_refs(const struct checker *c, const struct column *colu
     return STATUS_OK;
 }
 
-static enum status check_values(const struct checker *c, const struct column *column,
+static enum status check_values(struct checker *c, const struct column *column,
                                 const struct vector *v)
 {
     switch (v->storage) {
@@ -199,7 +204,7 @@ static enum status check_table(const struct checker *c)
 }
 
 enum status batch_check(const struct batch *b, enum table table, struct schema *schema,
-                        struct error *reterr)
+                        uint64_t *bytes, struct error *reterr)
 {
     struct checker c = {.batch = b, .reterr = reterr};
     if (b->table != table)
@@ -211,5 +216,6 @@ enum status batch_check(const struct batch *b, enum table table, struct schema *
     enum status s = check_shape(&c, schema);
     for (uint32_t i = 0; s >= 0 && i < b->column_count; i++)
         s = check_values(&c, b->columns[i].column, &b->columns[i].vector);
+    *bytes += c.bytes;
     return s < 0 ? s : check_table(&c);
 }

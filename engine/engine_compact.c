@@ -120,43 +120,20 @@ static void merge_release(struct merge *j)
     }
 }
 
-struct late {
-    struct arena arena;
-    uint64_t after_seq;
-    const struct amendment **items;
-    size_t capacity;
-    size_t count;
-};
-
-static void late_collect(void *context, uint64_t row, const struct amendment *a)
-{
-    struct late *l = context;
-    (void)row;
-    if (a->seq <= l->after_seq)
-        return;
-    struct amendment *copy = arena_alloc(&l->arena, sizeof *copy);
-    *copy = *a;
-    l->items = mem_grow(l->items, &l->capacity, l->count + 1, sizeof *l->items);
-    l->items[l->count++] = copy;
-}
-
 /* Readers see the merged segment from now on. */
 static void merge_swap(struct merger *m, struct merge *j, struct source *merged)
 {
     struct engine *e = m->engine;
-    struct late late = {.after_seq = j->fold_seq};
-    struct patch_staging staging = {0};
     struct source_list *l = &j->project->tables[j->table];
+    struct carry carry = {
+        .from = j->inputs, .from_count = j->job.input_count, .to = &merged, .to_count = 1};
+    carry_begin(e, &carry, j->fold_seq);
     mutex_lock(&e->write_lock);
-    for (uint32_t i = 0; i < j->job.input_count; i++)
-        patch_set_each(j->inputs[i]->patches, late_collect, &late);
-    place_amendments(&merged, 1, late.items, late.count, &staging);
-    patch_staging_extend(&staging);
+    carry_finish(&carry);
     mutex_lock(&e->state_lock);
     for (uint32_t i = 0; i < j->job.input_count; i++)
         source_list_remove(l, j->inputs[i]);
     source_list_add(l, merged);
-    patch_staging_swap_locked(&staging);
     mutex_unlock(&e->state_lock);
     e->generation++;
     mutex_unlock(&e->write_lock);
@@ -164,9 +141,6 @@ static void merge_swap(struct merger *m, struct merge *j, struct source *merged)
         source_drop(j->inputs[i]);
         source_unref(j->inputs[i]); /* the list's reference */
     }
-    patch_staging_deinit(&staging);
-    mem_free(late.items);
-    arena_deinit(&late.arena);
 }
 
 static enum status merge_tell(struct merger *m, struct merge *j, struct source *merged,

@@ -32,15 +32,15 @@
 #include "engine/commit.h"
 #include "engine/engine.h"
 #include "engine/manifest/manifest.h"
-#include "engine/scan/source.h"
 #include "engine/row_map.h"
+#include "engine/scan/source.h"
 #include "engine/text/text.h"
 #include "engine/turn.h"
 #include "engine/usage.h"
 #include "engine/wal/wal.h"
 
 /* Amendments of spans nobody has seen; the oldest go first (their score and tag rows stay). */
-#define ORPHANS_MAX     1000000u
+#define ORPHANS_MAX 1000000u
 /* More patch files of a project than this are written into one. */
 #define PATCH_FILES_MAX 8u
 
@@ -75,7 +75,7 @@ struct project {
     struct joined *joined;
     size_t joined_capacity;
     uint32_t joined_count;
-    uint64_t filed_seq;      /* amendments up to here are in segments or patch files */
+    uint64_t filed_seq;             /* amendments up to here are in segments or patch files */
     struct patch_file *patch_files; /* live ones */
     size_t patch_file_capacity;
     uint32_t patch_file_count;
@@ -153,17 +153,17 @@ struct engine {
     size_t pending_capacity; /* a power of two */
     size_t pending_first;
     size_t pending_count;
-    uint64_t generation;      /* changes when a source is replaced */
-    uint64_t last_seq;        /* of the last commit applied */
-    uint64_t head_bytes;      /* sum over projects */
+    uint64_t generation;       /* changes when a source is replaced */
+    uint64_t last_seq;         /* of the last commit applied */
+    uint64_t head_bytes;       /* sum over projects */
     int64_t unsealed_since_ns; /* monotonic; 0: nothing to seal */
-    uint64_t release_seq;     /* the log may forget what is below; 0: nothing new */
+    uint64_t release_seq;      /* the log may forget what is below; 0: nothing new */
     bool writer_known;
     pthread_t writer;
-    struct arena scratch;    /* of one append */
-    struct buffer encoded;   /* of one append */
+    struct arena scratch;  /* of one append */
+    struct buffer encoded; /* of one append */
     uint64_t hash_seed;
-    bool disk_low;           /* appends are refused until there is room again */
+    bool disk_low; /* appends are refused until there is room again */
     char disk_reason[160];
 
     /* state_lock */
@@ -232,11 +232,27 @@ void patch_staging_extend(struct patch_staging *st) REQUIRES(e->write_lock);
 void patch_staging_swap_locked(struct patch_staging *st) REQUIRES(e->state_lock);
 void patch_staging_deinit(struct patch_staging *st);
 
+/*
+ * Rows move from old sources (heads being sealed, inputs of a merge) to new ones that nobody sees yet; amendments that came
+ * after fold_seq must move with them. carry_begin does most of it without a lock; carry_finish, in the section that also
+ * swaps the lists, what came meanwhile.
+ */
+struct carry {
+    struct source *const *from;
+    uint32_t from_count;
+    struct source *const *to;
+    uint32_t to_count;
+    uint64_t done_seq; /* amendments up to here are carried over */
+};
+void carry_begin(struct engine *e, struct carry *c, uint64_t fold_seq);
+void carry_finish(struct carry *c) REQUIRES(e->write_lock);
+
 /* ---- engine_check.c ---- */
 
-/* Are these rows that can be stored as they are? STATUS_INVALID or STATUS_LIMIT naming row and column. */
+/* Are these rows that can be stored as they are? STATUS_INVALID or STATUS_LIMIT naming row and column. *bytes grows by what their
+ * strings and texts take. */
 MUST_CHECK enum status batch_check(const struct batch *b, enum table table, struct schema *schema,
-                                   struct error *reterr);
+                                   uint64_t *bytes, struct error *reterr);
 
 /* ---- engine_locate.c ---- */
 
@@ -266,6 +282,9 @@ bool place_str(struct place_reader *r, const struct place *place, uint16_t colum
 /* Locates what scores and tags of a commit speak of. map is over its spans. */
 void commit_locate(struct project *p, const struct commit *c, const struct row_map *map,
                    struct place_reader *reader, struct arena *arena, struct commit_places *ret);
+/* For usage_settle; context is the project. Unsealed heads only. */
+bool project_stored_parent(void *context, struct id128 trace_id, uint64_t span_id,
+                           uint64_t *ret_parent) REQUIRES(e->write_lock);
 /* (source, amendment) pairs of the spans' places; of segments only those that the amendment is not folded into. */
 bool place_takes(const struct place *place, uint64_t amendment_seq);
 
@@ -295,10 +314,6 @@ void seal_if_due(struct engine *e);
 MUST_CHECK enum status segment_register(struct engine *e, struct project *p, uint64_t number,
                                         const struct segment_meta *meta, struct source **ret,
                                         struct error *reterr);
-/* Finds the amendments' spans in these sources and stages them there. */
-void place_amendments(struct source *const *sources, uint32_t source_count,
-                      const struct amendment *const *amendments, size_t count,
-                      struct patch_staging *staging) REQUIRES(e->write_lock);
 /* Drops what a failed seal left in memory; its files are found again at the next open. */
 void seal_discard(struct engine *e);
 

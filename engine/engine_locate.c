@@ -11,7 +11,7 @@
 #include "engine/engine_internal.h"
 
 #define RANGES_MAX 64u
-#define BLOCKS_MAX 32u
+#define BLOCKS_MAX 256u
 
 struct cached_block {
     struct segment *segment;
@@ -310,4 +310,22 @@ void commit_locate(struct project *p, const struct commit *c, const struct row_m
         if (c->batches[t].rows > 0)
             table_locate(p, &c->batches[t], map, reader, arena, ret);
     }
+}
+
+bool project_stored_parent(void *context, struct id128 trace_id, uint64_t span_id,
+                           uint64_t *ret_parent)
+{
+    const struct project *p = context;
+    const struct source_list *l = &p->tables[TABLE_SPANS];
+    for (uint32_t i = 0; i < l->count; i++) {
+        const struct head *h = l->items[i]->head;
+        int64_t row = h == NULL ? -1 : head_find(h, trace_id, span_id);
+        if (row < 0)
+            continue;
+        const uint64_t *parent = head_cell(h, (uint64_t)row, SPANS_parent_id);
+        if (parent != NULL)
+            *ret_parent = *parent;
+        return parent != NULL;
+    }
+    return false;
 }

@@ -197,15 +197,6 @@ struct replay {
     uint64_t last_seq;
 };
 
-static bool no_parent(void *context, struct id128 trace_id, uint64_t span_id, uint64_t *ret_parent)
-{
-    (void)context;
-    (void)trace_id;
-    (void)span_id;
-    (void)ret_parent;
-    return false;
-}
-
 static enum status commit_replay(struct engine *e, struct project *p, uint64_t seq,
                                  struct commit *c)
 {
@@ -220,7 +211,8 @@ static enum status commit_replay(struct engine *e, struct project *p, uint64_t s
                       NULL);
     /* Marks ancestors again; the usage itself was settled before it was logged. */
     struct batch copy = batch_edit(spans, TABLE_SPANS, 2, &arena);
-    const struct usage_request request = {.rows = &map, .stored_parent = no_parent};
+    const struct usage_request request = {
+        .rows = &map, .stored_parent = project_stored_parent, .context = p};
     usage_settle(&p->usage, &copy, &request, &arena);
     commit_locate(p, c, &map, reader, &arena, &places);
     engine_apply(e, p, seq, c, &places);
@@ -233,10 +225,11 @@ static enum status commit_replay(struct engine *e, struct project *p, uint64_t s
 /* What the log's checksums can't promise: that the rows have what apply relies on. */
 static enum status commit_check(struct project *p, const struct commit *c, struct error *reterr)
 {
+    uint64_t bytes = 0;
     for (uint32_t t = 0; t < TABLE_COUNT; t++) {
         if (c->batches[t].rows == 0)
             continue;
-        enum status s = batch_check(&c->batches[t], (enum table)t, &p->schema, reterr);
+        enum status s = batch_check(&c->batches[t], (enum table)t, &p->schema, &bytes, reterr);
         if (s < 0)
             return error_set(reterr, STATUS_CORRUPT, "%.900s", reterr == NULL ? "" : reterr->text);
     }

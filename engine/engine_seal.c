@@ -64,6 +64,8 @@ struct seal {
     uint32_t edit_count;
     struct manifest_client *clients; /* as the edits save them */
     uint32_t client_count;
+    struct carry *carries; /* one a project with sealed spans */
+    uint32_t carry_count;
     bool told; /* the manifest commit was tried */
 };
 
@@ -437,44 +439,6 @@ static void edits_make(struct seal *seal)
 
 static void joined_drop(struct engine *e, struct project *p, uint64_t up_to_seq);
 
-/* Amendments that came after the fold move from the head to its segments. */
-static void late_stage(struct seal *seal, struct project *p, const struct frozen *f,
-                       struct arena *arena, struct patch_staging *staging)
-{
-    struct amendment_list l = {
-        .arena = arena, .after_seq = seal->fold_seq, .up_to_seq = UINT64_MAX};
-    patch_set_each(f->source->patches, patch_collect, &l);
-    if (l.count == 0)
-        return;
-    struct source **own = ARENA_ARRAY(arena, struct source *, seal->created_count);
-    uint32_t own_count = 0;
-    for (uint32_t i = 0; i < seal->created_count; i++) {
-        if (seal->created[i]->project == p->number && seal->created[i]->table == TABLE_SPANS)
-            own[own_count++] = seal->created[i];
-    }
-    place_amendments(own, own_count, l.items, l.count, staging);
-    mem_free(l.items);
-}
-
-void place_amendments(struct source *const *sources, uint32_t source_count,
-                      const struct amendment *const *amendments, size_t count,
-                      struct patch_staging *staging)
-{
-    struct place_reader *reader = place_reader_create();
-    struct place_list places = {0};
-    for (size_t i = 0; i < count; i++) {
-        struct located found;
-        places.count = 0;
-        const struct locate_request q = {
-            .traces = &amendments[i]->trace_id, .spans = &amendments[i]->span_id, .count = 1};
-        locate_in(sources, source_count, &q, reader, &found, &places);
-        for (uint32_t k = 0; k < found.count; k++)
-            patch_stage(staging, &places.items[k], amendments[i]);
-    }
-    place_list_deinit(&places);
-    place_reader_destroy(reader);
-}
-
 static void rows_recount(struct engine *e, struct project *p)
 {
     p->frozen_bytes = 0;
@@ -492,17 +456,41 @@ static void rows_recount(struct engine *e, struct project *p)
     engine_count_bytes(e, p);
 }
 
+/* Spans only: other tables have no amendments. A new file holds rows of one head, but a span is looked for in all new
+ * files of its project: that is where the head's other hours are. */
+static void carries_begin(struct seal *seal)
+{
+    struct engine *e = seal->engine;
+    uint32_t count = atomic_load(&e->project_count);
+    seal->carries = ARENA_ARRAY(&seal->arena, struct carry, count);
+    for (uint32_t n = 1; n <= count; n++) {
+        struct source **from = ARENA_ARRAY(&seal->arena, struct source *, seal->frozen_count);
+        struct source **to = ARENA_ARRAY(&seal->arena, struct source *, seal->created_count);
+        struct carry c = {.from = from, .to = to};
+        for (uint32_t i = 0; i < seal->frozen_count; i++) {
+            struct source *s = seal->frozen[i].source;
+            if (s->project == n && s->table == TABLE_SPANS)
+                from[c.from_count++] = s;
+        }
+        for (uint32_t i = 0; i < seal->created_count; i++) {
+            struct source *s = seal->created[i];
+            if (s->project == n && s->table == TABLE_SPANS)
+                to[c.to_count++] = s;
+        }
+        if (c.from_count == 0)
+            continue;
+        carry_begin(e, &c, seal->fold_seq);
+        seal->carries[seal->carry_count++] = c;
+    }
+}
+
 static void swap(struct seal *seal)
 {
     struct engine *e = seal->engine;
-    struct arena arena = {0};
-    struct patch_staging staging = {0};
+    carries_begin(seal);
     mutex_lock(&e->write_lock);
-    for (uint32_t i = 0; i < seal->frozen_count; i++) {
-        if (seal->frozen[i].source->table == TABLE_SPANS)
-            late_stage(seal, seal->frozen[i].project, &seal->frozen[i], &arena, &staging);
-    }
-    patch_staging_extend(&staging);
+    for (uint32_t i = 0; i < seal->carry_count; i++)
+        carry_finish(&seal->carries[i]);
     mutex_lock(&e->state_lock);
     for (uint32_t i = 0; i < seal->created_count; i++) {
         struct source *s = seal->created[i];
@@ -512,7 +500,6 @@ static void swap(struct seal *seal)
         struct source *s = seal->frozen[i].source;
         source_list_remove(&e->projects[s->project - 1]->tables[s->table], s);
     }
-    patch_staging_swap_locked(&staging);
     mutex_unlock(&e->state_lock);
     seal->created_count = 0; /* they belong to the lists now */
     e->generation++;
@@ -534,8 +521,6 @@ static void swap(struct seal *seal)
     mutex_unlock(&e->write_lock);
     for (uint32_t i = 0; i < seal->frozen_count; i++)
         source_unref(seal->frozen[i].source); /* the list's reference */
-    patch_staging_deinit(&staging);
-    arena_deinit(&arena);
 }
 
 static int by_joined(const void *a, const void *b)

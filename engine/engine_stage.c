@@ -1,5 +1,6 @@
 /*
- * engine_stage.c - collects amendments by source, so that each source's set is extended once.
+ * engine_stage.c - collects amendments by source, so that each source's set is extended once; carries amendments
+ * over when rows move.
  */
 #include <stdlib.h>
 
@@ -58,4 +59,86 @@ void patch_staging_deinit(struct patch_staging *st)
     mem_free(st->extensions);
     mem_free(st->items);
     *st = (struct patch_staging){0};
+}
+
+/* ---- carrying over ---- */
+
+struct late {
+    struct arena arena;
+    uint64_t after_seq;
+    uint64_t up_to_seq;
+    const struct amendment **items;
+    size_t capacity;
+    size_t count;
+};
+
+static void late_collect(void *context, uint64_t row, const struct amendment *a)
+{
+    struct late *l = context;
+    (void)row;
+    if (a->seq <= l->after_seq || a->seq > l->up_to_seq)
+        return;
+    struct amendment *copy = arena_alloc(&l->arena, sizeof *copy);
+    *copy = *a; /* its bytes belong to the set, which is held meanwhile */
+    l->items = mem_grow(l->items, &l->capacity, l->count + 1, sizeof *l->items);
+    l->items[l->count++] = copy;
+}
+
+static void late_stage(const struct carry *c, const struct late *l, struct patch_staging *staging)
+{
+    struct place_reader *reader = place_reader_create();
+    struct place_list places = {0};
+    for (size_t i = 0; i < l->count; i++) {
+        struct located found;
+        places.count = 0;
+        const struct locate_request q = {
+            .traces = &l->items[i]->trace_id, .spans = &l->items[i]->span_id, .count = 1};
+        locate_in(c->to, c->to_count, &q, reader, &found, &places);
+        for (uint32_t k = 0; k < found.count; k++)
+            patch_stage(staging, &places.items[k], l->items[i]);
+    }
+    place_list_deinit(&places);
+    place_reader_destroy(reader);
+}
+
+/* The new sources are invisible, so their sets are replaced without the state lock. */
+static void carry_sets(const struct carry *c, struct patch_set *const *sets, uint64_t up_to_seq)
+{
+    struct late l = {.after_seq = c->done_seq, .up_to_seq = up_to_seq};
+    struct patch_staging staging = {0};
+    for (uint32_t i = 0; i < c->from_count; i++)
+        patch_set_each(sets[i], late_collect, &l);
+    if (l.count > 0) {
+        late_stage(c, &l, &staging);
+        patch_staging_extend(&staging);
+        patch_staging_swap_locked(&staging);
+        patch_staging_deinit(&staging);
+    }
+    mem_free(l.items);
+    arena_deinit(&l.arena);
+}
+
+void carry_begin(struct engine *e, struct carry *c, uint64_t fold_seq)
+{
+    struct patch_set **sets = mem_zero(c->from_count, sizeof(struct patch_set *));
+    c->done_seq = fold_seq;
+    mutex_lock(&e->state_lock);
+    uint64_t up_to_seq = e->published_seq;
+    for (uint32_t i = 0; i < c->from_count; i++)
+        sets[i] = patch_set_ref(c->from[i]->patches);
+    mutex_unlock(&e->state_lock);
+    carry_sets(c, sets, up_to_seq);
+    c->done_seq = up_to_seq;
+    for (uint32_t i = 0; i < c->from_count; i++)
+        patch_set_unref(sets[i]);
+    mem_free(sets);
+}
+
+void carry_finish(struct carry *c)
+{
+    struct patch_set **sets = mem_zero(c->from_count, sizeof(struct patch_set *));
+    for (uint32_t i = 0; i < c->from_count; i++)
+        sets[i] = c->from[i]->patches;
+    carry_sets(c, sets, UINT64_MAX);
+    mem_free(sets);
 }
