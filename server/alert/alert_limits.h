@@ -39,7 +39,7 @@
 #define ALERT_OUTBOX_KEPT_MAX    20000u  /* finished notifications that stay to be looked at */
 #define ALERT_INCIDENTS_KEPT_MAX 100000u /* resolved ones */
 #define ALERT_TRANSFERS_MAX      32u     /* requests under way */
-#define ALERT_TRANSFERS_PER_HOOK 4u      /* of one notifier */
+#define ALERT_TRANSFERS_PER_HOOK 8u      /* of one notifier */
 #define ALERT_RESPONSE_BYTES_MAX (64u << 10)
 
 #endif

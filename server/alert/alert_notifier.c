@@ -123,12 +123,13 @@ static void begin_visit(void *context, const struct alert_notifier *to)
     b->status = transfer_begin(b->slot, b->notification, to, b->now_ns, &b->error);
 }
 
-static enum status give_up(struct alert_sender *s, int64_t id, bool counts, int http_status,
-                           const char *notifier, const char *why, struct error *reterr)
+/* What can't even be sent. */
+static enum status give_up(struct alert_sender *s, int64_t id, const char *notifier,
+                           const char *why, struct error *reterr)
 {
+    const struct outcome o = {.id = id, .kind = OUTCOME_FAILED, .no_try = true, .why = why};
     say(s, "error", "notifier '%s': notification %lld given up: %s", notifier, (long long)id, why);
-    return alert_outbox_failed(s->options.control, id, counts, http_status, why, clock_wall_ns(),
-                               reterr);
+    return alert_outbox_settle(s->options.control, &o, 1, clock_wall_ns(), reterr);
 }
 
 static enum status begin_one(struct alert_sender *s, const struct notification *n, int64_t now_ns,
@@ -140,9 +141,9 @@ static enum status begin_one(struct alert_sender *s, const struct notification *
     char name[ALERT_NAME_TEXT_BYTES];
     (void)snprintf(name, sizeof name, "%.*s", SLICE_ARG(n->notifier));
     if (!s->options.find(s->options.context, n->notifier, begin_visit, &b))
-        return give_up(s, n->id, false, 0, name, "there is no such notifier any more", reterr);
+        return give_up(s, n->id, name, "there is no such notifier any more", reterr);
     if (b.status < 0)
-        return give_up(s, n->id, false, 0, name, b.error.text, reterr);
+        return give_up(s, n->id, name, b.error.text, reterr);
     if (curl_multi_add_handle(s->multi, b.slot->easy) != CURLM_OK) {
         transfer_end(b.slot);
         return error_set(reterr, STATUS_UNAVAILABLE, "curl takes no more transfers");
@@ -180,64 +181,94 @@ static void look(struct alert_sender *s)
 
 /* ---- finishing ---- */
 
-static enum status finish_retry(struct alert_sender *s, const struct transfer *t,
-                                const struct transfer_result *r, struct error *reterr)
+struct finished {
+    struct outcome outcome;
+    char why[TRANSFER_WHY_BYTES + 32];
+};
+
+static void finish_retry(struct alert_sender *s, const struct transfer *t,
+                         const struct transfer_result *r, struct finished *f)
 {
     if (t->attempt > t->retries) {
-        char why[TRANSFER_WHY_BYTES + 64];
-        (void)snprintf(why, sizeof why, "%s (after %u tries)", r->why, t->attempt);
-        return give_up(s, t->id, true, r->http_status, t->notifier, why, reterr);
+        f->outcome.kind = OUTCOME_FAILED;
+        (void)snprintf(f->why, sizeof f->why, "%s (after %u tries)", r->why, t->attempt);
+        return;
     }
-    int64_t delay_ns = retry_delay_ns(t->attempt, r->retry_after_ns, &s->rng);
-    if (t->attempt == 1)
-        say(s, "warn", "notifier '%s': notification %lld will be tried again: %s", t->notifier,
-            (long long)t->id, r->why);
-    return alert_outbox_retry(s->options.control, t->id, r->http_status, r->why,
-                              clock_wall_ns() + delay_ns, reterr);
+    f->outcome.kind = OUTCOME_RETRY;
+    f->outcome.next_ns = clock_wall_ns() + retry_delay_ns(t->attempt, r->retry_after_ns, &s->rng);
 }
 
-static void finish(struct alert_sender *s, struct transfer *t, CURLcode code)
+static void finish_say(const struct alert_sender *s, const struct transfer *t,
+                       const struct finished *f)
 {
-    struct transfer_result result;
-    struct error error = {0};
-    enum status status = STATUS_OK;
-    transfer_judge(t, code, &result);
-    switch (result.verdict) {
-    case TRANSFER_SENT:
+    switch (f->outcome.kind) {
+    case OUTCOME_SENT:
         if (t->attempt > 1)
             say(s, "info", "notifier '%s': notification %lld delivered at try %u", t->notifier,
                 (long long)t->id, t->attempt);
-        status = alert_outbox_sent(s->options.control, t->id, result.http_status, clock_wall_ns(),
-                                   &error);
+        return;
+    case OUTCOME_RETRY:
+        if (t->attempt == 1)
+            say(s, "warn", "notifier '%s': notification %lld will be tried again: %s", t->notifier,
+                (long long)t->id, f->why);
+        return;
+    case OUTCOME_FAILED:
+        say(s, "error", "notifier '%s': notification %lld given up: %s", t->notifier,
+            (long long)t->id, f->why);
+        return;
+    }
+}
+
+static void finish(struct alert_sender *s, struct transfer *t, CURLcode code, struct finished *f)
+{
+    struct transfer_result result;
+    transfer_judge(t, code, &result);
+    *f = (struct finished){.outcome = {.id = t->id, .http_status = result.http_status}};
+    (void)snprintf(f->why, sizeof f->why, "%s", result.why);
+    switch (result.verdict) {
+    case TRANSFER_SENT:
+        f->outcome.kind = OUTCOME_SENT;
         break;
     case TRANSFER_RETRY:
-        status = finish_retry(s, t, &result, &error);
+        finish_retry(s, t, &result, f);
         break;
     case TRANSFER_GIVE_UP:
-        status = give_up(s, t->id, true, result.http_status, t->notifier, result.why, &error);
+        f->outcome.kind = OUTCOME_FAILED;
         break;
     }
+    finish_say(s, t, f);
     (void)curl_multi_remove_handle(s->multi, t->easy);
     transfer_end(t);
     s->active--;
-    s->next_look_ns = 0;
-    if (status < 0)
-        trouble(s, &error);
 }
 
+/* All that ended since the last time is noted in one transaction. */
 static void collect(struct alert_sender *s)
 {
+    struct finished finished[ALERT_TRANSFERS_MAX];
+    struct outcome outcomes[ALERT_TRANSFERS_MAX];
+    struct error error = {0};
+    uint32_t count = 0;
     CURLMsg *message;
     int left;
-    while ((message = curl_multi_info_read(s->multi, &left)) != NULL) {
+    while (count < ALERT_TRANSFERS_MAX &&
+           (message = curl_multi_info_read(s->multi, &left)) != NULL) {
         struct transfer *t = NULL;
         CURLcode code = message->data.result;
         if (message->msg != CURLMSG_DONE)
             continue;
         (void)curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, (char **)&t);
         ASSERT(t != NULL);
-        finish(s, t, code);
+        finish(s, t, code, &finished[count]);
+        outcomes[count] = finished[count].outcome;
+        outcomes[count].why = finished[count].why;
+        count++;
     }
+    if (count == 0)
+        return;
+    s->next_look_ns = 0;
+    if (alert_outbox_settle(s->options.control, outcomes, count, clock_wall_ns(), &error) < 0)
+        trouble(s, &error);
 }
 
 /* ---- the thread ---- */

@@ -70,92 +70,91 @@ enum status alert_outbox_due(struct control *control, struct slice notifier, int
 
 /* ---- outcomes ---- */
 
-struct outcome {
+struct settle {
     struct control *control;
-    int64_t id;
-    bool sent;
-    bool counts; /* an attempt was made */
-    int http_status;
-    const char *why;
+    const struct outcome *outcomes;
+    uint32_t count;
     int64_t now_ns;
 };
 
-static enum status outcome_work(void *context, struct error *reterr)
+static const char *state_after(enum outcome_kind kind)
 {
-    struct outcome *o = context;
+    switch (kind) {
+    case OUTCOME_SENT:
+        return "sent";
+    case OUTCOME_RETRY:
+        return "waiting";
+    case OUTCOME_FAILED:
+        return "failed";
+    }
+    return "failed";
+}
+
+static enum status outcome_note(const struct settle *settle, const struct outcome *o,
+                                int64_t *ret_changes, struct error *reterr)
+{
     struct control_statement *st = NULL;
-    int64_t changes = 0;
     enum status s = control_prepare(
-        o->control,
+        settle->control,
         "update alert_outbox set state = ?2, attempts = attempts + ?3, http_status = ?4,"
-        " error = ?5, finished = ?6 where id = ?1 and state = 'waiting'",
+        " error = ?5, next = coalesce(?6, next), finished = ?7"
+        " where id = ?1 and state = 'waiting'",
         &st, reterr);
     if (s < 0)
         return s;
+    bool is_retry = o->kind == OUTCOME_RETRY;
     control_bind_i64(st, 1, o->id);
-    control_bind_text(st, 2, slice_text(o->sent ? "sent" : "failed"));
-    control_bind_i64(st, 3, o->counts ? 1 : 0);
+    control_bind_text(st, 2, slice_text(state_after(o->kind)));
+    control_bind_i64(st, 3, o->no_try ? 0 : 1);
     if (o->http_status != 0)
         control_bind_i64(st, 4, o->http_status);
     else
         control_bind_null(st, 4);
-    control_bind_text(st, 5, slice_text(o->why));
-    control_bind_i64(st, 6, o->now_ns);
-    if ((s = control_run(st, &changes, reterr)) < 0 || changes == 0 || !o->sent)
-        return s;
-    if ((s = control_prepare(o->control,
-                             "update alert_incident set notified = notified + 1"
-                             " where id = (select incident from alert_outbox where id = ?1)",
-                             &st, reterr)) < 0)
-        return s;
-    control_bind_i64(st, 1, o->id);
-    return control_run(st, NULL, reterr);
+    control_bind_text(st, 5, slice_text(o->kind == OUTCOME_SENT ? "" : o->why));
+    if (is_retry)
+        control_bind_i64(st, 6, o->next_ns);
+    else
+        control_bind_null(st, 6);
+    if (is_retry)
+        control_bind_null(st, 7);
+    else
+        control_bind_i64(st, 7, settle->now_ns);
+    return control_run(st, ret_changes, reterr);
 }
 
-enum status alert_outbox_sent(struct control *control, int64_t id, int http_status, int64_t now_ns,
-                              struct error *reterr)
-{
-    struct outcome o = {.control = control,
-                        .id = id,
-                        .sent = true,
-                        .counts = true,
-                        .http_status = http_status,
-                        .why = "",
-                        .now_ns = now_ns};
-    return control_transaction(control, outcome_work, &o, reterr);
-}
-
-enum status alert_outbox_failed(struct control *control, int64_t id, bool counts, int http_status,
-                                const char *why, int64_t now_ns, struct error *reterr)
-{
-    struct outcome o = {.control = control,
-                        .id = id,
-                        .counts = counts,
-                        .http_status = http_status,
-                        .why = why,
-                        .now_ns = now_ns};
-    return control_transaction(control, outcome_work, &o, reterr);
-}
-
-enum status alert_outbox_retry(struct control *control, int64_t id, int http_status,
-                               const char *why, int64_t next_ns, struct error *reterr)
+static enum status incident_notified(const struct settle *settle, int64_t id, struct error *reterr)
 {
     struct control_statement *st = NULL;
-    enum status s = control_prepare(
-        control,
-        "update alert_outbox set attempts = attempts + 1, http_status = ?2, error = ?3,"
-        " next = ?4 where id = ?1 and state = 'waiting'",
-        &st, reterr);
+    enum status s = control_prepare(settle->control,
+                                    "update alert_incident set notified = notified + 1"
+                                    " where id = (select incident from alert_outbox where id = ?1)",
+                                    &st, reterr);
     if (s < 0)
         return s;
     control_bind_i64(st, 1, id);
-    if (http_status != 0)
-        control_bind_i64(st, 2, http_status);
-    else
-        control_bind_null(st, 2);
-    control_bind_text(st, 3, slice_text(why));
-    control_bind_i64(st, 4, next_ns);
     return control_run(st, NULL, reterr);
+}
+
+static enum status settle_work(void *context, struct error *reterr)
+{
+    const struct settle *settle = context;
+    enum status s = STATUS_OK;
+    for (uint32_t i = 0; i < settle->count && s >= 0; i++) {
+        const struct outcome *o = &settle->outcomes[i];
+        int64_t changes = 0;
+        s = outcome_note(settle, o, &changes, reterr);
+        if (s >= 0 && o->kind == OUTCOME_SENT && changes > 0)
+            s = incident_notified(settle, o->id, reterr);
+    }
+    return s;
+}
+
+enum status alert_outbox_settle(struct control *control, const struct outcome *outcomes,
+                                uint32_t count, int64_t now_ns, struct error *reterr)
+{
+    struct settle settle = {
+        .control = control, .outcomes = outcomes, .count = count, .now_ns = now_ns};
+    return control_transaction(control, settle_work, &settle, reterr);
 }
 
 static enum status run_with_limit(struct control *control, const char *sql, int64_t limit,

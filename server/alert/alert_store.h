@@ -85,14 +85,23 @@ MUST_CHECK enum status alert_outbox_due(struct control *control, struct slice no
                                         int64_t now_ns, uint32_t limit,
                                         void (*each)(void *context, const struct notification *n),
                                         void *context, struct error *reterr);
-/* http_status 0: there was no answer. */
-MUST_CHECK enum status alert_outbox_sent(struct control *control, int64_t id, int http_status,
-                                         int64_t now_ns, struct error *reterr);
-MUST_CHECK enum status alert_outbox_failed(struct control *control, int64_t id, bool counts,
-                                           int http_status, const char *why, int64_t now_ns,
-                                           struct error *reterr);
-MUST_CHECK enum status alert_outbox_retry(struct control *control, int64_t id, int http_status,
-                                          const char *why, int64_t next_ns, struct error *reterr);
+
+/* How a try ended. */
+struct outcome {
+    int64_t id; /* of the notification */
+    enum outcome_kind {
+        OUTCOME_SENT,
+        OUTCOME_RETRY,
+        OUTCOME_FAILED
+    } kind;
+    bool no_try;     /* it failed before anything was sent: the number of tries stays */
+    int http_status; /* 0: there was no answer */
+    int64_t next_ns; /* RETRY: when */
+    const char *why; /* not for SENT */
+};
+/* Notes them in one transaction. What is not waiting any more stays as it is. */
+MUST_CHECK enum status alert_outbox_settle(struct control *control, const struct outcome *outcomes,
+                                           uint32_t count, int64_t now_ns, struct error *reterr);
 /* Drops the oldest finished notifications and resolved incidents past ALERT_*_KEPT_MAX. */
 MUST_CHECK enum status alert_store_trim(struct control *control, struct error *reterr);
 

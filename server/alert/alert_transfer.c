@@ -190,7 +190,7 @@ void transfer_judge(const struct transfer *t, CURLcode code, struct transfer_res
                        "the address %s; `allow_private: true` would allow it", t->refused);
         return;
     }
-    if (code == CURLE_UNSUPPORTED_PROTOCOL || code == CURLE_URL_MALFORMAT)
+    if (code == CURLE_URL_MALFORMAT)
         ret->verdict = TRANSFER_GIVE_UP;
     (void)snprintf(ret->why, sizeof ret->why, "%s",
                    t->curl_error[0] != 0 ? t->curl_error : curl_easy_strerror(code));

@@ -60,6 +60,16 @@ static inline void fixture_init(struct fixture *f)
     MUST(alert_tables_add(f->db, f->control, &error));
 }
 
+/* The control file is closed and opened again, as by the next process. */
+static inline void fixture_restart(struct fixture *f)
+{
+    query_db_destroy(f->db);
+    control_close(f->control);
+    fixture_control_open(f);
+    f->db = query_db_create(f->engine);
+    MUST(alert_tables_add(f->db, f->control, &error));
+}
+
 static inline void fixture_deinit(struct fixture *f)
 {
     char command[128];
@@ -117,10 +127,10 @@ static inline const char *fixture_ask(struct fixture *f, const char *text)
     return answer;
 }
 
-/* Waits until the query says that, at most ten seconds. */
+/* Waits until the query says that, at most half a minute. */
 static inline void fixture_await(struct fixture *f, const char *text, const char *expected)
 {
-    for (int i = 0; i < 1000; i++) {
+    for (int i = 0; i < 3000; i++) {
         if (strcmp(fixture_ask(f, text), expected) == 0)
             return;
         (void)usleep(10000);

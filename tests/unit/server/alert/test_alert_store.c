@@ -196,6 +196,14 @@ static struct due due_at(struct bench *b, const char *notifier, int64_t now_ns)
     return d;
 }
 
+static void settle(struct bench *b, int64_t id, enum outcome_kind kind, int http_status,
+                   const char *why, int64_t next_ns)
+{
+    const struct outcome o = {
+        .id = id, .kind = kind, .http_status = http_status, .why = why, .next_ns = next_ns};
+    MUST(alert_outbox_settle(b->f.control, &o, 1, 6000, &error));
+}
+
 Test(alert_store, the_outbox_keeps_the_order_of_one_incident)
 {
     struct bench b;
@@ -205,11 +213,11 @@ Test(alert_store, the_outbox_keeps_the_order_of_one_incident)
     apply_one(&b, EVENT_FIRE, 0, "{\"a\":\"2\"}");
     struct due d = due_at(&b, "ops", 5000);
     cr_assert(d.count == 2, "the two starts; the end waits for its start");
-    MUST(alert_outbox_retry(b.f.control, d.ids[0], 503, "busy", 9000, &error));
+    settle(&b, d.ids[0], OUTCOME_RETRY, 503, "busy", 9000);
     cr_expect(due_at(&b, "ops", 5000).count == 1, "its start waits, and so does the end");
     cr_expect(due_at(&b, "ops", 9000).count == 2);
     cr_expect(due_at(&b, "chat", 5000).count == 2, "the other notifier is not held up");
-    MUST(alert_outbox_sent(b.f.control, d.ids[0], 200, 9500, &error));
+    settle(&b, d.ids[0], OUTCOME_SENT, 200, "", 0);
     struct due later = due_at(&b, "ops", 9500);
     cr_expect(later.count == 2 && later.ids[0] != d.ids[0]);
     cr_expect(number(&b, "select notified from alert_incident where id = 1") == 1);
@@ -222,10 +230,10 @@ Test(alert_store, outcomes_count_once)
     bench_init(&b);
     apply_one(&b, EVENT_FIRE, 0, "{}");
     struct due d = due_at(&b, "ops", 5000);
-    MUST(alert_outbox_retry(b.f.control, d.ids[0], 0, "refused", 6000, &error));
-    MUST(alert_outbox_sent(b.f.control, d.ids[0], 202, 6000, &error));
-    MUST(alert_outbox_sent(b.f.control, d.ids[0], 202, 6000, &error));
-    MUST(alert_outbox_failed(b.f.control, d.ids[0], true, 500, "late", 6000, &error));
+    settle(&b, d.ids[0], OUTCOME_RETRY, 0, "refused", 6000);
+    settle(&b, d.ids[0], OUTCOME_SENT, 202, "", 0);
+    settle(&b, d.ids[0], OUTCOME_SENT, 202, "", 0);
+    settle(&b, d.ids[0], OUTCOME_FAILED, 500, "late", 0);
     cr_expect(number(&b, "select notified from alert_incident") == 1);
     cr_expect(number(&b, "select attempts from alert_outbox where id = 1") == 2);
     cr_expect(number(&b, "select count(*) from alert_outbox where state = 'sent'") == 1);
@@ -248,7 +256,7 @@ Test(alert_store, the_next_time_that_matters_is_known)
     MUST(alert_outbox_notifiers(b.f.control, 5000, ignore_notifier, &notifiers, &next_ns, &error));
     cr_expect(notifiers == 0 && next_ns == INT64_MAX);
     apply_one(&b, EVENT_FIRE, 0, "{}");
-    MUST(alert_outbox_retry(b.f.control, 1, 503, "busy", 9000, &error));
+    settle(&b, 1, OUTCOME_RETRY, 503, "busy", 9000);
     MUST(alert_outbox_notifiers(b.f.control, 5000, ignore_notifier, &notifiers, &next_ns, &error));
     cr_expect(notifiers == 2 && next_ns == 9000);
     /* A clock set back by a year must not delay by a year. */
@@ -285,7 +293,7 @@ Test(alert_store, trimming_spares_what_waits_and_what_is_open)
     struct bench b;
     bench_init(&b);
     int64_t open = apply_one(&b, EVENT_FIRE, 0, "{}");
-    MUST(alert_outbox_sent(b.f.control, 1, 200, 1, &error));
+    settle(&b, 1, OUTCOME_SENT, 200, "", 0);
     MUST(control_schema(
         b.f.control,
         "with recursive n(i) as (select 1 union all select i + 1 from n where i < 20100)"
