@@ -1,11 +1,12 @@
 /*
- * segcat.c - prints what a segment file holds, written from FORMAT.md 5 alone.
+ * segcat.c - prints what a segment file or a log file holds, written from FORMAT.md 2 to 5 alone.
  *
  * It shares no code and no header with the engine: what both read the same way, the page says. It favours the obvious
  * over the fast: values are picked bit by bit, every part is checked before it is used, and the first damage ends it.
  *
  * usage: segcat FILE [--columns a,b] [--format csv|ndjson]
  *        segcat --toc FILE
+ *        segcat --wal FILE       a file of the write-ahead log by itself: one JSON object a row or message, NULLs left out
  * Rows:  CSV with a header (NULL is an empty cell, an empty string is ""), or one JSON object a line. Ids in lower-case hex,
  *        times and other integers as stored, message references as hex addresses separated by spaces. Bytes
  *        that are not UTF-8 are printed as they are.
@@ -1311,6 +1312,287 @@ static void contents_print(void)
     }
 }
 
+/* ---- 3, 4: write-ahead log files ---- */
+
+/* FORMAT.md 3, 4 */
+#define COMMIT_HEADER_BYTES 72u
+#define RECORDS_BYTES_MAX   68157452u
+#define PAYLOAD_BYTES_MAX   68157440u
+#define BATCH_ROWS_MAX      65536u
+#define BATCH_COLUMNS_MAX   1152u
+#define MESSAGE_BYTES_MAX   16777216u
+#define TYPE_COMMIT         1u
+
+static const char *const table_names[] = {"spans", "scores", "tags"};
+
+/* Zeros up to the next multiple of 8 of the batch. */
+static void batch_padding(struct reader *r)
+{
+    while (r->at % 8 != 0) {
+        if (number(r, 1) != 0)
+            damaged(r, "padding is not zero");
+    }
+}
+
+static struct bytes batch_take(struct reader *r, uint64_t size)
+{
+    struct bytes b = take(r, size);
+    batch_padding(r);
+    return b;
+}
+
+/* A column of a batch: where its parts are, and how far rows with a value have been printed. */
+struct batch_column {
+    const char *name;
+    enum storage storage;
+    struct bytes bitmap; /* size 0: every row has a value */
+    struct bytes values; /* numbers, ids, codes */
+    unsigned code_bytes;
+    uint64_t dict_values;
+    struct bytes *texts; /* from 1: the dictionary of STR; values of TEXT and REFS in row order */
+    uint64_t used;       /* of texts, for TEXT and REFS */
+};
+
+/* `count` lengths, then the bytes they measure; numbered from 1. */
+static struct bytes *batch_texts(struct reader *r, uint64_t count)
+{
+    struct bytes lengths = batch_take(r, count * 4);
+    struct bytes *texts = pool_zero(&block_pool, count + 1, sizeof *texts);
+    uint64_t sum = 0;
+    for (uint64_t i = 1; i <= count; i++) {
+        texts[i].size = bits_at(lengths, (i - 1) * 32, 32);
+        sum += texts[i].size;
+    }
+    const uint8_t *at = batch_take(r, sum).data;
+    for (uint64_t i = 1; i <= count; i++) {
+        texts[i].data = at;
+        at += texts[i].size;
+    }
+    return texts;
+}
+
+static void batch_column_name(struct reader *r, unsigned table, unsigned id, unsigned name_bytes,
+                              struct batch_column *c)
+{
+    if (id == 0x8000) {
+        struct bytes name = batch_take(r, name_bytes);
+        char *text = pool_zero(&block_pool, name.size + 1, 1);
+        memcpy(text, name.data, name.size);
+        c->name = text;
+        return;
+    }
+    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
+        if (known[i].table == (int)table && known[i].id == id && known[i].storage == c->storage)
+            c->name = known[i].name;
+    }
+    if (c->name == NULL || name_bytes != 0)
+        damaged(r, "unknown column");
+}
+
+static void batch_column_read(struct reader *r, unsigned table, uint64_t rows,
+                              struct batch_column *c)
+{
+    unsigned id = (unsigned)number(r, 2);
+    unsigned storage = (unsigned)number(r, 1);
+    unsigned flags = (unsigned)number(r, 1);
+    uint64_t body = number(r, 4);
+    uint64_t count = number(r, 4);
+    c->code_bytes = (unsigned)number(r, 1);
+    unsigned zero = (unsigned)number(r, 1);
+    unsigned name_bytes = (unsigned)number(r, 2);
+    uint64_t end = r->at + body;
+    if (storage > ID128 || flags > 1 || zero != 0 || c->code_bytes > 4 || c->code_bytes == 3 ||
+        count > rows || (storage == STR && (flags != 0 || count == 0)))
+        damaged(r, "batch column");
+    c->storage = (enum storage)storage;
+    batch_column_name(r, table, id, name_bytes, c);
+    if (flags == 1)
+        c->bitmap = batch_take(r, (rows + 7) / 8);
+    if (c->storage == STR) {
+        c->values = batch_take(r, c->code_bytes * rows);
+        c->dict_values = count;
+        c->texts = batch_texts(r, count);
+    } else if (c->storage == TEXT || c->storage == REFS) {
+        uint64_t present = 0;
+        for (uint64_t i = 0; i < rows; i++)
+            present += flags == 0 || bits_at(c->bitmap, i, 1) != 0;
+        if (count != present)
+            damaged(r, "rows with a value");
+        c->texts = batch_texts(r, count);
+    } else {
+        c->values = batch_take(r, (c->storage == ID128 ? 16 : 8) * rows);
+    }
+    if (r->at != end)
+        damaged(r, "size of a batch column");
+}
+
+/* One cell through the printer of segments; nothing when it is NULL. */
+static void batch_cell_print(const struct reader *r, struct batch_column *c, uint64_t row,
+                             struct cells *cell)
+{
+    struct column column = {.storage = c->storage, .name = c->name};
+    cell->valid[0] = c->bitmap.size == 0 || bits_at(c->bitmap, row, 1) != 0;
+    if (c->storage == STR) {
+        uint64_t code =
+            c->code_bytes == 0 ? 1 : bits_at(c->values, row * c->code_bytes * 8, c->code_bytes * 8);
+        if (code > c->dict_values)
+            damaged(r, "no such dictionary code");
+        cell->valid[0] = code != 0;
+        cell->numbers[0] = code;
+        column.dict = c->texts;
+    } else if (c->storage == TEXT || c->storage == REFS) {
+        if (cell->valid[0])
+            cell->bytes[0] = c->texts[++c->used];
+    } else {
+        unsigned width = c->storage == ID128 ? 16 : 8;
+        cell->bytes[0] = (struct bytes){c->values.data + row * width, width};
+        cell->numbers[0] = bits_at(cell->bytes[0], 0, 64);
+    }
+    if (!cell->valid[0])
+        return;
+    printf(",");
+    json_text_print((struct bytes){(const uint8_t *)c->name, strlen(c->name)});
+    printf(":");
+    cell_print(&column, cell, 0, true);
+}
+
+static void batch_print(struct reader *record, uint64_t size, unsigned table_wanted, uint64_t seq,
+                        uint64_t project)
+{
+    struct bytes b = take(record, size);
+    struct reader r = {b.data, b.size, 0, record->file_offset + record->at - size};
+    struct cells *cell = pool_zero(&block_pool, 1, sizeof *cell);
+    unsigned version = (unsigned)number(&r, 1);
+    unsigned table = (unsigned)number(&r, 1);
+    uint64_t columns = number(&r, 2);
+    uint64_t rows = number(&r, 4);
+    if (version != 1 || table != table_wanted || columns > BATCH_COLUMNS_MAX ||
+        rows > BATCH_ROWS_MAX)
+        damaged(&r, "batch header");
+    struct batch_column *c = pool_zero(&block_pool, columns, sizeof *c);
+    for (uint64_t i = 0; i < columns; i++)
+        batch_column_read(&r, table, rows, &c[i]);
+    if (r.at != r.size)
+        damaged(&r, "bytes behind the batch");
+    for (uint64_t row = 0; row < rows; row++) {
+        printf("{\"log_seq\":%llu,\"project\":%llu,\"table\":\"%s\"", (unsigned long long)seq,
+               (unsigned long long)project, table_names[table]);
+        for (uint64_t i = 0; i < columns; i++)
+            batch_cell_print(&r, &c[i], row, cell);
+        printf("}\n");
+    }
+}
+
+/* 4.5: one commit of a project. */
+static void commit_print(struct reader *r, uint64_t seq, uint64_t project)
+{
+    uint64_t sizes[3];
+    if (number(r, 1) != 1 || number(r, 3) != 0)
+        damaged(r, "commit record");
+    uint64_t messages = number(r, 4);
+    (void)take(r, 32); /* client, its batch sequence, time */
+    for (unsigned table = 0; table < 3; table++)
+        sizes[table] = number(r, 8);
+    for (unsigned table = 0; table < 3; table++) {
+        if (sizes[table] != 0)
+            batch_print(r, sizes[table], table, seq, project);
+    }
+    for (uint64_t i = 0; i < messages; i++) {
+        uint64_t size = number(r, 4);
+        if (size > MESSAGE_BYTES_MAX)
+            damaged(r, "message");
+        struct bytes body = take(r, size);
+        XXH128_canonical_t address;
+        XXH128_canonicalFromHash(&address, XXH3_128bits(body.data, body.size));
+        printf("{\"log_seq\":%llu,\"project\":%llu,\"table\":\"messages\",\"address\":\"",
+               (unsigned long long)seq, (unsigned long long)project);
+        hex_print((struct bytes){address.digest, 16});
+        printf("\",\"bytes\":%llu}\n", (unsigned long long)size);
+    }
+    if (r->at != r->size)
+        damaged(r, "bytes behind the commit record");
+}
+
+struct commit {
+    uint64_t salt, previous, first, count;
+    struct bytes records;
+    uint64_t bytes; /* of the frame */
+};
+
+/* 4.2: is a whole commit at this place? salt: of the commit at offset 0, for later ones. */
+static bool commit_read(uint64_t at, uint64_t file_number, const uint64_t *salt, struct commit *ret)
+{
+    if (file.size < at || file.size - at < COMMIT_HEADER_BYTES)
+        return false;
+    struct reader r = {file.data + at, file.size - at, 0, at};
+    uint64_t magic = number(&r, 4);
+    uint64_t version = number(&r, 4);
+    uint64_t number_of_file = number(&r, 8);
+    ret->salt = number(&r, 8);
+    uint64_t offset = number(&r, 8);
+    ret->previous = number(&r, 8);
+    ret->first = number(&r, 8);
+    ret->count = number(&r, 4);
+    uint64_t size = number(&r, 4);
+    uint64_t body = number(&r, 8);
+    uint64_t head = number(&r, 8);
+    if (magic != 0x43574c44 || version != 1 || number_of_file != file_number || offset != at ||
+        head != XXH3_64bits(r.data, 64) || size > RECORDS_BYTES_MAX || ret->count == 0 ||
+        (salt != NULL && *salt != ret->salt))
+        return false;
+    ret->bytes = (COMMIT_HEADER_BYTES + size + 4095) / 4096 * 4096;
+    if (ret->bytes > r.size ||
+        body != XXH3_64bits(r.data + COMMIT_HEADER_BYTES, ret->bytes - COMMIT_HEADER_BYTES))
+        return false;
+    ret->records = (struct bytes){r.data + COMMIT_HEADER_BYTES, size};
+    return true;
+}
+
+static void records_print(const struct commit *c, uint64_t at)
+{
+    struct reader r = {c->records.data, c->records.size, 0, at + COMMIT_HEADER_BYTES};
+    for (uint64_t i = 0; i < c->count; i++) {
+        uint64_t size = number(&r, 4);
+        uint64_t project = number(&r, 4);
+        unsigned type = (unsigned)number(&r, 1);
+        if (number(&r, 3) != 0 || size > PAYLOAD_BYTES_MAX)
+            damaged(&r, "record header");
+        struct reader payload = {r.data + r.at, size, 0, r.file_offset + r.at};
+        (void)take(&r, size);
+        if (type == TYPE_COMMIT)
+            commit_print(&payload, c->first + i, project);
+        else
+            printf("{\"log_seq\":%llu,\"project\":%llu,\"type\":%u,\"bytes\":%llu}\n",
+                   (unsigned long long)(c->first + i), (unsigned long long)project, type,
+                   (unsigned long long)size);
+        pool_free(&block_pool);
+    }
+    if (r.at != r.size)
+        damaged(&r, "bytes behind the records");
+}
+
+/* One file by itself: its whole commits from the start. Whole commits behind a gap mean damage (4.3). */
+static void wal_print(const char *path)
+{
+    const char *name = strrchr(path, '/');
+    name = name == NULL ? path : name + 1;
+    uint64_t file_number = strtoull(name, NULL, 10);
+    uint64_t at = 0;
+    uint64_t salt = 0;
+    struct commit c;
+    file_read(path);
+    while (commit_read(at, file_number, at == 0 ? NULL : &salt, &c)) {
+        salt = c.salt;
+        records_print(&c, at);
+        at += c.bytes;
+    }
+    for (uint64_t later = at + 4096; later < file.size; later += 4096) {
+        if (commit_read(later, file_number, at == 0 ? NULL : &salt, &c))
+            fail(EXIT_CORRUPT, "%s: offset %llu: a commit is missing; a whole one follows at %llu",
+                 file_name, (unsigned long long)at, (unsigned long long)later);
+    }
+}
+
 /* ---- command line ---- */
 
 _Noreturn static void usage(void)
@@ -1347,10 +1629,13 @@ int main(int argc, char **argv)
     const char *path = NULL;
     const char *names = NULL;
     bool toc = false;
+    bool wal = false;
     bool json = false;
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--toc") == 0) {
             toc = true;
+        } else if (strcmp(argv[i], "--wal") == 0) {
+            wal = true;
         } else if (strcmp(argv[i], "--columns") == 0 && i + 1 < argc) {
             names = argv[++i];
         } else if (strcmp(argv[i], "--format") == 0 && i + 1 < argc) {
@@ -1366,8 +1651,11 @@ int main(int argc, char **argv)
     }
     if (path == NULL)
         usage();
-    file_open(path);
-    if (toc) {
+    if (!wal)
+        file_open(path);
+    if (wal) {
+        wal_print(path);
+    } else if (toc) {
         contents_print();
     } else {
         uint64_t wanted[COLUMNS_MAX];
