@@ -75,7 +75,7 @@ static enum status batches_take(struct taker *t)
     for (uint32_t i = 0; i < TABLE_COUNT; i++) {
         if (sent[i] != NULL && sent[i]->rows > 0) {
             enum status s =
-                batch_check(sent[i], (enum table)i, &t->project->schema, &bytes, t->reterr);
+                engine_batch_check(sent[i], (enum table)i, &t->project->schema, &bytes, t->reterr);
             if (s < 0)
                 return s;
         }

@@ -203,8 +203,8 @@ static enum status check_table(const struct checker *c)
     return s;
 }
 
-enum status batch_check(const struct batch *b, enum table table, struct schema *schema,
-                        uint64_t *bytes, struct error *reterr)
+enum status engine_batch_check(const struct batch *b, enum table table, struct schema *schema,
+                               uint64_t *bytes, struct error *reterr)
 {
     struct checker c = {.batch = b, .reterr = reterr};
     if (b->table != table)

@@ -251,8 +251,9 @@ void carry_finish(struct carry *c) REQUIRES(e->write_lock);
 
 /* Are these rows that can be stored as they are? STATUS_INVALID or STATUS_LIMIT naming row and column. *bytes grows by what their
  * strings and texts take. */
-MUST_CHECK enum status batch_check(const struct batch *b, enum table table, struct schema *schema,
-                                   uint64_t *bytes, struct error *reterr);
+MUST_CHECK enum status engine_batch_check(const struct batch *b, enum table table,
+                                          struct schema *schema, uint64_t *bytes,
+                                          struct error *reterr);
 
 /* ---- engine_locate.c ---- */
 

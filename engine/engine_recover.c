@@ -229,7 +229,8 @@ static enum status commit_check(struct project *p, const struct commit *c, struc
     for (uint32_t t = 0; t < TABLE_COUNT; t++) {
         if (c->batches[t].rows == 0)
             continue;
-        enum status s = batch_check(&c->batches[t], (enum table)t, &p->schema, &bytes, reterr);
+        enum status s =
+            engine_batch_check(&c->batches[t], (enum table)t, &p->schema, &bytes, reterr);
         if (s < 0)
             return error_set(reterr, STATUS_CORRUPT, "%.900s", reterr == NULL ? "" : reterr->text);
     }
