@@ -86,6 +86,13 @@ static void on_appended(void *context)
     event_active(sv->pump_soon, EV_TIMEOUT, 0);
 }
 
+/* The hooks share one context, so the component's name is not in it. */
+static void on_native_log(void *context, const char *level, const char *text)
+{
+    (void)context;
+    log_callback((void *)(uintptr_t)"native", level, text);
+}
+
 static enum status authenticate(void *context, struct slice key, struct slice project,
                                 uint32_t *ret_project, unsigned *ret_scopes, struct error *reterr)
 {
@@ -250,7 +257,7 @@ static enum status listeners_start(struct server *sv, struct error *reterr)
                                    .threads = (uint32_t)c->query_threads};
     struct native_hooks hooks = {.authenticate = authenticate,
                                  .appended = on_appended,
-                                 .log = log_callback,
+                                 .log = on_native_log,
                                  .context = sv};
     struct native_options native = {0};
     struct http_options http = {.loop = sv->loop,

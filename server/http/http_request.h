@@ -32,6 +32,7 @@ struct request {
     struct evhttp_request *event;
     struct evkeyvalq parameters; /* of the query string */
     struct principal principal;
+    enum scope scope; /* what the route needs */
     const char *rest; /* what follows the route's path */
 };
 

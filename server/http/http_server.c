@@ -67,7 +67,7 @@ bool request_project(struct request *r, uint32_t *ret_project)
     const char *name = request_parameter(r, "project");
     if (name == NULL || name[0] == 0)
         name = strcmp(r->principal.project, "*") == 0 ? "default" : r->principal.project;
-    if (auth_allow(&r->principal, SCOPE_READ, slice_text(name), &error) >= 0 &&
+    if (auth_allow(&r->principal, r->scope, slice_text(name), &error) >= 0 &&
         engine_project(r->http->options.engine, slice_text(name), false, ret_project, &error) >= 0)
         return true;
     reply_error(r->event, &error, SLICE_EMPTY);
@@ -151,11 +151,12 @@ static void dispatch(struct request *r, const char *path)
         buffer_deinit(&body);
         return;
     }
+    r->scope = (enum scope)route->scope;
     if (route->scope != 0) {
         enum status s = auth_check(r->http->options.auth, request_key(r->event, key_buffer),
                                    &r->principal, &error);
         if (s >= 0)
-            s = auth_allow(&r->principal, (enum scope)route->scope, SLICE_EMPTY, &error);
+            s = auth_allow(&r->principal, r->scope, SLICE_EMPTY, &error);
         if (s < 0) {
             reply_error(r->event, &error, SLICE_EMPTY);
             return;
