@@ -86,12 +86,14 @@ static void groups_sweep(struct rule_run *run)
     run->groups_capacity = next.groups_capacity;
 }
 
+/* text may be what *to holds. */
 static void text_keep(char **to, struct slice text)
 {
+    char *copy = mem_alloc(text.size + 1);
+    bytes_copy(copy, text.data, text.size);
+    copy[text.size] = 0;
     mem_free(*to);
-    *to = mem_alloc(text.size + 1);
-    bytes_copy(*to, text.data, text.size);
-    (*to)[text.size] = 0;
+    *to = copy;
 }
 
 /* What is stored is now what we remember. */
