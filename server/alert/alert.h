@@ -18,7 +18,8 @@ struct alert_rules;
 
 /* Reads and checks a rules file; unknown keys, bad durations, bad SQL (when db is given) are STATUS_INVALID naming file:line:column. */
 MUST_CHECK enum status alert_rules_load(const char *path, struct query_db *db, struct alert_rules **ret, struct error *reterr);
-/* The same from text; name stands for the file in messages. */
+/* The same from text; name stands for the file in messages. secret_file and secret_env are not read: the text may come
+ * from anybody who may try rules out. */
 MUST_CHECK enum status alert_rules_parse(const char *name, struct slice text, struct query_db *db, struct alert_rules **ret,
                                          struct error *reterr);
 /* Accepts NULL. */
@@ -35,7 +36,8 @@ struct alert_options {
 };
 struct alerts;
 MUST_CHECK enum status alerts_start(const struct alert_options *options, struct alerts **ret, struct error *reterr);
-/* Finishes the evaluation and the delivery under way, then returns. Accepts NULL. */
+/* Cancels the evaluation under way (it then changes nothing) and gives deliveries under way two seconds; what is not
+ * delivered by then stays in the outbox for the next start. Accepts NULL. */
 void alerts_stop(struct alerts *a);
 /* Keeps the old rules when the new ones are not valid. */
 MUST_CHECK enum status alerts_reload(struct alerts *a, struct error *reterr);

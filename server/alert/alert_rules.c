@@ -171,12 +171,13 @@ static enum status read_file(struct rules_reader *r)
     return s;
 }
 
-static enum status rules_from(struct yaml *y, const char *name, struct query_db *db,
-                              struct alert_rules **ret, struct error *reterr)
+static enum status rules_from(struct yaml *y, const char *name, bool read_secrets,
+                              struct query_db *db, struct alert_rules **ret, struct error *reterr)
 {
     struct alert_rules *rules = MEM_NEW(struct alert_rules);
     struct rules_reader r = {.yaml = y,
                              .name = name,
+                             .read_secrets = read_secrets,
                              .rules = rules,
                              .default_every_ns = EVERY_DEFAULT_NS,
                              .reterr = reterr};
@@ -199,7 +200,7 @@ enum status alert_rules_parse(const char *name, struct slice text, struct query_
     struct yaml *y = NULL;
     enum status s = yaml_parse(name, text, &y, reterr);
     if (s >= 0)
-        s = rules_from(y, name, db, ret, reterr);
+        s = rules_from(y, name, false, db, ret, reterr);
     yaml_destroy(y);
     return s;
 }
@@ -210,7 +211,7 @@ enum status alert_rules_load(const char *path, struct query_db *db, struct alert
     struct yaml *y = NULL;
     enum status s = yaml_load(path, &y, reterr);
     if (s >= 0)
-        s = rules_from(y, path, db, ret, reterr);
+        s = rules_from(y, path, true, db, ret, reterr);
     yaml_destroy(y);
     return s;
 }

@@ -19,6 +19,7 @@ struct rule_nodes {
 struct rules_reader {
     struct yaml *yaml;
     const char *name;
+    bool read_secrets; /* open secret_file, look up secret_env */
     struct alert_rules *rules;
     struct rule_nodes *nodes; /* one a rule */
     int64_t default_every_ns;

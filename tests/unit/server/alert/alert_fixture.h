@@ -138,9 +138,10 @@ static inline void fixture_await(struct fixture *f, const char *text, const char
     cr_assert(false, "%s: still %s, not %s", text, fixture_ask(f, text), expected);
 }
 
-static inline void fixture_rules(struct fixture *f, const char *text, char path[128])
+static inline void fixture_file(struct fixture *f, const char *name, const char *text,
+                                char path[128])
 {
-    fixture_path(f, "rules.yaml", path);
+    fixture_path(f, name, path);
     FILE *file = fopen(path, "we");
     cr_assert(file != NULL);
     cr_assert(fputs(text, file) >= 0);

@@ -42,7 +42,7 @@ static void rules_write(struct bench *b, const char *rules)
         "rules:\n%s",
         b->receiver.port, rules);
     buffer_add_byte(&text, 0);
-    fixture_rules(&b->f, (const char *)text.data, b->path);
+    fixture_file(&b->f, "rules.yaml", (const char *)text.data, b->path);
     buffer_deinit(&text);
 }
 
@@ -211,7 +211,8 @@ Test(alerts, a_rule_that_fails_says_so_and_disturbs_no_other)
     fixture_await(&b->f, "select state from alert_rules where name = 'twice'", "error");
     cr_expect(strstr(fixture_ask(&b->f, "select error from alert_rules where name = 'twice'"),
                      "two rows for the group"));
-    fixture_await(&b->f, "select count(*) from incidents where rule = 'slow' and state = 'firing'", "1");
+    fixture_await(&b->f, "select count(*) from incidents where rule = 'slow' and state = 'firing'",
+                  "1");
     cr_expect(logged(b, "error: rule 'twice': the query gives two rows"));
     bench_destroy(b);
 }
