@@ -97,6 +97,7 @@ static enum status head_write(struct seal *seal, const struct frozen *f, struct 
             end++;
         s = file_write(seal, f, &rows, first, end - first, reterr);
     }
+    seal_rows_deinit(&rows);
     head_view_destroy(view);
     arena_deinit(&arena);
     return s;

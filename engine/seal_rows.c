@@ -1,7 +1,8 @@
 /*
  * seal_rows.c - splits, clusters and gathers the rows of a head.
  *
- * Memory: the gathered rows once, plus one whole column at a time.
+ * Memory: the gathered rows once, in one block that asks for huge pages (hundreds of MB come and go with a seal, and
+ *         small pages would cost more than filling them), plus one whole column where amendments touch it.
  * Hours:  a file holds one hour, so that late and backfilled rows don't widen the time range of their neighbours.
  *         When times are absurd (a backfill of years, broken clocks) the number of files stays bounded: the
  *         fullest hours keep theirs, the others share files by day, by year, or all in one. A group is an hour
@@ -10,6 +11,7 @@
 #include "engine/seal_rows.h"
 
 #include <stdlib.h>
+#include <sys/mman.h>
 
 #include "engine/base/check.h"
 #include "engine/base/clock.h"
@@ -210,7 +212,30 @@ struct gatherer {
     struct arena *arena;
     struct seal_rows *out;
     uint32_t columns_max;
+    uint8_t *at; /* free part of out->columns */
+    uint8_t *end;
 };
+
+#define HUGE_PAGE_BYTES ((size_t)2 << 20)
+#define CELL_ALIGN      ((size_t)16)
+
+static size_t cells_bytes(size_t size)
+{
+    return (size + CELL_ALIGN - 1) & ~(CELL_ALIGN - 1);
+}
+
+static void *cells_alloc(struct gatherer *g, size_t size)
+{
+    uint8_t *cells = g->at;
+    ASSERT(cells_bytes(size) <= (size_t)(g->end - g->at));
+    g->at += cells_bytes(size);
+    return cells;
+}
+
+static bool is_wanted(const struct gatherer *g, const struct column *column)
+{
+    return head_has(g->head, column->id) || patch_set_touches(g->patches, column, 0, UINT64_MAX);
+}
 
 /* The chunks of one column as the view has them. */
 struct chunks {
@@ -244,13 +269,13 @@ static void chunks_read(struct gatherer *g, const struct column *column, struct 
     }
 
 /* The group's rows straight from the chunks: no copy of the column in between. */
-static struct vector chunks_gather(const struct gatherer *g, const struct chunks *c,
+static struct vector chunks_gather(struct gatherer *g, const struct chunks *c,
                                    const struct column *column, const struct split_group *group)
 {
     const uint32_t *order = g->out->split.order + group->first;
     size_t width = storage_width(column->storage);
     struct vector v = {.storage = column->storage, .rows = group->count, .dict = c->dict};
-    void *payload = arena_alloc(g->arena, group->count * width);
+    void *payload = cells_alloc(g, group->count * width);
     if (width == sizeof(uint32_t))
         GATHER(uint32_t, payload)
     else if (width == sizeof(uint64_t))
@@ -260,7 +285,7 @@ static struct vector chunks_gather(const struct gatherer *g, const struct chunks
     v.i64 = payload;
     if (!c->any_valid)
         return v;
-    uint8_t *valid = arena_alloc(g->arena, group->count);
+    uint8_t *valid = cells_alloc(g, group->count);
     for (uint32_t i = 0; i < group->count; i++) {
         const uint8_t *chunk = c->valids[order[i] / BLOCK_ROWS];
         valid[i] = chunk == NULL ? 1 : chunk[order[i] % BLOCK_ROWS];
@@ -274,7 +299,7 @@ static_assert(sizeof(struct slice) == sizeof(struct id128), "both are copied as 
 static void column_gather(struct gatherer *g, const struct column *column)
 {
     bool patched = patch_set_touches(g->patches, column, 0, UINT64_MAX);
-    if (!patched && !head_has(g->head, column->id))
+    if (!is_wanted(g, column))
         return;
     struct arena scratch = {0};
     struct vector flat = {0};
@@ -339,25 +364,59 @@ static void groups_cluster(struct gatherer *g, enum table table)
     arena_deinit(&flat_arena);
 }
 
+/* Columns of the table that have values, and the block their cells go to. */
+static const struct column **columns_choose(struct gatherer *g, enum table table,
+                                            struct schema *schema, uint32_t *ret_count)
+{
+    uint32_t fixed;
+    const struct column *columns = table_columns(table, &fixed);
+    uint32_t scores = table == TABLE_SPANS ? schema_score_count(schema) : 0;
+    const struct column **chosen = ARENA_ARRAY(g->arena, const struct column *, fixed + scores);
+    size_t rows = (size_t)head_view_rows(g->view);
+    size_t bytes = 0;
+    *ret_count = 0;
+    for (uint32_t i = 0; i < fixed + scores; i++) {
+        const struct column *c =
+            i < fixed ? &columns[i]
+                      : schema_column(schema, table, (uint16_t)(COLUMN_DYNAMIC + i - fixed));
+        if (!is_wanted(g, c))
+            continue;
+        chosen[(*ret_count)++] = c;
+        bytes += rows * (storage_width(c->storage) + 1);
+        bytes += 2 * CELL_ALIGN * g->out->split.group_count;
+    }
+    g->out->columns = mem_alloc(bytes + HUGE_PAGE_BYTES);
+    uintptr_t start = ((uintptr_t)g->out->columns + CELL_ALIGN - 1) & ~(uintptr_t)(CELL_ALIGN - 1);
+    if (bytes >= 2 * HUGE_PAGE_BYTES) {
+        start = (start + HUGE_PAGE_BYTES - 1) & ~(uintptr_t)(HUGE_PAGE_BYTES - 1);
+        /* Advice: without huge pages all works the same, slower. */
+        (void)madvise((void *)start, bytes & ~(HUGE_PAGE_BYTES - 1), MADV_HUGEPAGE);
+    }
+    g->at = (uint8_t *)start;
+    g->end = g->at + bytes;
+    return chosen;
+}
+
 void seal_rows_make(struct head_view *view, const struct head *head, struct patch_set *patches,
                     enum table table, struct schema *schema, struct arena *arena,
                     struct seal_rows *ret)
 {
     struct gatherer g = {
         .view = view, .head = head, .patches = patches, .arena = arena, .out = ret};
-    uint32_t fixed;
-    const struct column *columns = table_columns(table, &fixed);
-    uint32_t scores = table == TABLE_SPANS ? schema_score_count(schema) : 0;
-    g.columns_max = fixed + scores;
     groups_cluster(&g, table);
+    const struct column **columns = columns_choose(&g, table, schema, &g.columns_max);
     ret->batches = ARENA_ARRAY(arena, struct batch, ret->split.group_count);
     for (uint32_t i = 0; i < ret->split.group_count; i++)
         ret->batches[i] =
             (struct batch){.table = table,
                            .rows = ret->split.groups[i].count,
                            .columns = ARENA_ARRAY(arena, struct batch_column, g.columns_max)};
-    for (uint32_t i = 0; i < fixed; i++)
-        column_gather(&g, &columns[i]);
-    for (uint32_t i = 0; i < scores; i++)
-        column_gather(&g, schema_column(schema, table, (uint16_t)(COLUMN_DYNAMIC + i)));
+    for (uint32_t i = 0; i < g.columns_max; i++)
+        column_gather(&g, columns[i]);
+}
+
+void seal_rows_deinit(struct seal_rows *r)
+{
+    mem_free(r->columns);
+    r->columns = NULL;
 }

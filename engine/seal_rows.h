@@ -33,9 +33,11 @@ void split_rows(const int64_t *times, uint32_t rows, struct arena *arena, struct
 struct seal_rows {
     struct split split;
     struct batch *batches;
+    void *columns; /* one block for all gathered cells */
 };
 void seal_rows_make(struct head_view *view, const struct head *head, struct patch_set *patches,
                     enum table table, struct schema *schema, struct arena *arena,
                     struct seal_rows *ret);
+void seal_rows_deinit(struct seal_rows *r);
 
 #endif
