@@ -186,8 +186,10 @@ void http_job_start(struct request *r, struct net_pool *pool, struct http_job *j
     j->closed = event_new(net_loop_base(h->options.loop), fd, EV_CLOSED, on_closed, j);
     if (j->closed != NULL)
         (void)event_add(j->closed, NULL);
-    if ((j->status = net_pool_submit(pool, &j->job, &j->error)) < 0) {
-        reply_error(j->event, &j->error, SLICE_EMPTY);
+    /* Once submitted the job belongs to the worker, which may be done already: nothing of it is touched here. */
+    struct error error = {0};
+    if (net_pool_submit(pool, &j->job, &error) < 0) {
+        reply_error(j->event, &error, SLICE_EMPTY);
         job_end(j);
     }
 }
