@@ -63,10 +63,17 @@ static bool merge_wait(void *context, uint64_t bytes)
         if (e->thread_count == 1)
             seal_if_due(e);
         now_ns = clock_monotonic_ns();
-        if (m->paid_until_ns - now_ns < NAP_NS)
+        if (m->paid_until_ns - now_ns < NAP_NS || atomic_load(&e->compact_waiters) > 0)
             return true;
         nap(e, NAP_NS);
     }
+}
+
+void compact_lock_now(struct engine *e)
+{
+    atomic_fetch_add(&e->compact_waiters, 1);
+    mutex_lock(&e->compact_lock);
+    atomic_fetch_sub(&e->compact_waiters, 1);
 }
 
 /* ---- segments ---- */
@@ -355,7 +362,10 @@ static enum status compact(struct merger *m, struct error *reterr)
     enum status s = STATUS_OK;
     if (e->wal == NULL)
         return error_set(reterr, STATUS_READ_ONLY, "the store was opened read-only");
-    mutex_lock(&e->compact_lock);
+    if (m->background)
+        mutex_lock(&e->compact_lock);
+    else
+        compact_lock_now(e);
     uint32_t count = atomic_load(&e->project_count);
     for (uint32_t i = 0; i < count && s >= 0; i++) {
         m->fraction = (double)i / count;

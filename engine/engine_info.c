@@ -287,7 +287,7 @@ enum status engine_verify(struct engine *e, void (*each)(void *context, const st
     struct error error = {.position = -1};
     uint64_t records;
     /* Merges, retention and seals come and go with files; they wait. Commits go on. */
-    mutex_lock(&e->compact_lock);
+    compact_lock_now(e);
     mutex_lock(&e->seal_lock);
     names_collect(e, &names);
     bool done = verify_files(&v, &names, progress);

@@ -134,6 +134,7 @@ struct engine {
     uint32_t damaged_files;
 
     struct mutex compact_lock;
+    atomic_uint compact_waiters; /* callers who want it: background merges stop pacing themselves */
     struct mutex seal_lock;
     struct mutex manifest_lock;
     struct mutex write_lock;
@@ -331,6 +332,8 @@ MUST_CHECK enum status refs_keep(struct engine *e, struct project *p, const uint
 
 void maintenance_start(struct engine *e);
 void maintenance_stop(struct engine *e);
+/* compact_lock for someone who waits for the outcome. */
+void compact_lock_now(struct engine *e);
 bool maintenance_stopping(struct engine *e);
 /* Something may be due. Any lock may be held. */
 void maintenance_wake(struct engine *e, bool seal);

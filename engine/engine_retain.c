@@ -257,7 +257,10 @@ static enum status retain(struct engine *e, uint32_t project, const struct reten
         return error_set(reterr, STATUS_READ_ONLY, "the store was opened read-only");
     if (project != 0 && engine_find_project(e, project, reterr) == NULL)
         return STATUS_NOT_FOUND;
-    mutex_lock(&e->compact_lock);
+    if (confirmed)
+        compact_lock_now(e);
+    else
+        mutex_lock(&e->compact_lock);
     uint32_t projects = atomic_load(&e->project_count);
     for (uint32_t i = 0; i < projects && s >= 0; i++) {
         if (project != 0 && project != i + 1)
