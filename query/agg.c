@@ -9,7 +9,6 @@
 
 #include "query/exact_sum.h"
 #include "query/histogram.h"
-#include "query/hot.h"
 #include "query/key_map.h"
 
 const struct state_ops *state_ops_of(const struct state_spec *spec)
@@ -60,8 +59,8 @@ void states_deinit(struct states *s)
     if (s->ops != NULL && s->ops->release != NULL)
         for (uint32_t g = 0; g < s->count; g++)
             s->ops->release(states_at(s, g));
-    mem_free(s->data);
-    arena_deinit(&s->arena);
+    block_free(s->data, s->capacity * (s->ops == NULL ? 0 : s->ops->bytes));
+    text_store_deinit(&s->texts);
     if (s->values != NULL)
         key_map_deinit(s->values);
     mem_free(s->values);
@@ -72,26 +71,15 @@ void states_resize(struct states *s, uint32_t groups)
 {
     if (groups <= s->count)
         return;
-    s->data = mem_grow(s->data, &s->capacity, groups, s->ops->bytes);
+    s->data = block_grow(s->data, &s->capacity, groups, s->ops->bytes);
     memset(s->data + s->count * s->ops->bytes, 0, (groups - s->count) * s->ops->bytes);
     s->count = groups;
 }
 
 uint64_t states_bytes(const struct states *s)
 {
-    uint64_t bytes = s->capacity * s->ops->bytes + s->arena.bytes + s->heap_bytes;
+    uint64_t bytes = s->capacity * s->ops->bytes + s->texts.bytes + s->heap_bytes;
     return s->values == NULL ? bytes : bytes + key_map_bytes(s->values);
-}
-
-/* Indexes of the rows to take; branch-free. */
-HOT static uint32_t pick(const uint8_t *restrict take, uint32_t rows, uint32_t *restrict picked)
-{
-    uint32_t count = 0;
-    for (uint32_t i = 0; i < rows; i++) {
-        picked[count] = i;
-        count += take[i] != 0;
-    }
-    return count;
 }
 
 static const uint8_t *both(struct states *s, const uint8_t *a, const uint8_t *b, uint32_t rows)
@@ -121,7 +109,7 @@ void states_update(struct states *s, const uint32_t *groups, const struct vec *a
     }
     if (take != NULL) {
         uint32_t *picked = SCRATCH_ARRAY(s->scratch, uint32_t, rows + 1);
-        uint32_t count = pick(take, rows, picked);
+        uint32_t count = mask_pick(take, rows, picked);
         if (groups != NULL) {
             uint32_t *some = SCRATCH_ARRAY(s->scratch, uint32_t, count);
             for (uint32_t i = 0; i < count; i++)
@@ -185,12 +173,8 @@ static enum status final_sum(const struct aggregate *a, const struct states *s, 
     if (sum_count(s->spec, state) == 0)
         return STATUS_OK;
     if (out->phys == PHYS_F64) {
-        /* A scaled column's sum is an exact integer until this division. */
-        put_f64(out, row, sum_total(s->spec, state) / (double)a->scale);
-        if (s->spec->phys == PHYS_I64) {
-            const struct sum_i64 *sum = state;
-            put_f64(out, row, (double)((__float128)sum->sum / (__float128)a->scale));
-        }
+        /* A scaled column's sum is an exact integer until it is divided. */
+        put_f64(out, row, sum_value(s->spec, state, 1, a->scale));
         return STATUS_OK;
     }
     const struct sum_i64 *sum = state;
@@ -207,16 +191,11 @@ static void final_avg(const struct aggregate *a, const struct states *s, const v
     int64_t count = sum_count(s->spec, state);
     if (count == 0)
         return;
-    if (s->spec->phys == PHYS_F64) {
-        put_f64(out, row, exact_sum_mean(state));
-        return;
-    }
-    const struct sum_i64 *sum = state;
-    __float128 mean = (__float128)sum->sum / ((__float128)count * (__float128)a->scale);
+    double mean = sum_value(s->spec, state, count, a->scale);
     if (out->phys == PHYS_I64)
-        put_i64(out, row, llrint((double)mean));
+        put_i64(out, row, llrint(mean));
     else
-        put_f64(out, row, (double)mean);
+        put_f64(out, row, mean);
 }
 
 static void final_variance(const struct aggregate *a, const struct states *s, const void *state,
@@ -238,9 +217,8 @@ static void put_number(const struct aggregate *a, struct column_out *out, uint32
         put_f64(out, row, value / (double)a->scale);
 }
 
-static enum status final_quantile(const struct aggregate *a, const struct states *s,
-                                  const void *state, struct column_out *out, uint32_t row,
-                                  struct error *reterr)
+static enum status final_quantile(const struct aggregate *a, const struct states *s, void *state,
+                                  struct column_out *out, uint32_t row, struct error *reterr)
 {
     double value;
     if (s->spec->kind == STATE_VALUES) {
@@ -266,7 +244,7 @@ static void final_value(const void *state, struct column_out *out, uint32_t row)
     memcpy((uint8_t *)out->data + row * width, &x->value, width);
     if (out->phys == PHYS_TEXT) {
         struct slice *text = (struct slice *)out->data + row;
-        *text = arena_copy(out->arena, *text);
+        *text = text_store_add(out->texts, *text);
     }
     out->valid[row] = 1;
 }
@@ -289,7 +267,7 @@ static enum status final_texts(const struct aggregate *a, const void *state, str
 {
     bool too_long = false;
     struct slice text;
-    if (texts_join(state, a->separator, out->arena, &text, &too_long)) {
+    if (texts_join(state, a->separator, out->texts, &text, &too_long)) {
         ((struct slice *)out->data)[row] = text;
         out->valid[row] = 1;
     }
@@ -299,7 +277,7 @@ static enum status final_texts(const struct aggregate *a, const void *state, str
                : STATUS_OK;
 }
 
-enum status aggregate_final(const struct aggregate *a, const struct states *s, const void *state,
+enum status aggregate_final(const struct aggregate *a, const struct states *s, void *state,
                             struct column_out *out, uint32_t row, struct error *reterr)
 {
     double value;

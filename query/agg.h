@@ -12,6 +12,7 @@
 
 #include "engine/base/limits.h"
 
+#include "query/block.h"
 #include "query/expr.h"
 #include "query/run.h"
 
@@ -110,7 +111,7 @@ struct states {
     uint8_t *data;
     uint32_t count; /* groups */
     size_t capacity;
-    struct arena arena;      /* texts of MIN, MAX, FIRST, LAST, TEXTS */
+    struct text_store texts; /* of MIN, MAX, FIRST, LAST, TEXTS */
     struct key_map *values;  /* DISTINCT */
     uint64_t heap_bytes;     /* what states own outside, roughly */
     uint64_t rows;           /* updated */
@@ -138,11 +139,11 @@ struct column_out {
     enum phys phys;
     uint8_t *valid;
     void *data;
-    struct arena *arena; /* for texts */
+    struct text_store *texts;
 };
 /* Writes row `row` from a state; unset valid: NULL. STATUS_INVALID: out of range. */
 MUST_CHECK enum status aggregate_final(const struct aggregate *a, const struct states *s,
-                                       const void *state, struct column_out *out, uint32_t row,
+                                       void *state, struct column_out *out, uint32_t row,
                                        struct error *reterr);
 
 /* ---- states, by file ---- */
@@ -177,15 +178,16 @@ extern const struct state_ops ops_distinct;                                     
 extern const struct state_ops ops_slots;                                        /* agg_window.c */
 
 bool distinct_count(const void *state, int64_t *ret);
-/* Sorts what it reads. False: no values. */
-bool values_quantile(const void *state, enum phys phys, double q, bool discrete, double *ret);
-double sum_total(const struct state_spec *spec, const void *state);
+/* Partly sorts the values; nothing may be added afterwards. False: no values. */
+bool values_quantile(void *state, enum phys phys, double q, bool discrete, double *ret);
+/* sum / (count * scale), rounded once. */
+double sum_value(const struct state_spec *spec, const void *state, int64_t count, int64_t scale);
 int64_t sum_count(const struct state_spec *spec, const void *state);
 /* Sample or population variance; false: too few values. */
 bool squares_variance(const struct state_spec *spec, const void *state, int64_t scale,
                       bool population, double *ret);
-bool texts_join(const void *state, struct slice separator, struct arena *arena, struct slice *ret,
-                bool *ret_too_long);
+bool texts_join(const void *state, struct slice separator, struct text_store *texts,
+                struct slice *ret, bool *ret_too_long);
 bool slots_final(const struct aggregate *a, const void *state, double *ret);
 
 /* Of drift and baseline, from sums of windows or of hours (agg_window.c). False: NULL. */

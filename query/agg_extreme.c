@@ -25,7 +25,7 @@ static int compare_values(enum phys phys, const struct extreme *a, const struct 
     return order_rows(&x, 0, &y, 0);
 }
 
-/* Takes `from` over into the state; a text is kept by the states' arena. */
+/* Takes `from` over into the state; a text is kept in the states' store. */
 static void keep(struct states *to, struct extreme *state, const struct extreme *from)
 {
     struct slice before = state->value.text;
@@ -41,7 +41,7 @@ static void keep(struct states *to, struct extreme *state, const struct extreme 
         state->value.text = slice_of(before.data, from->value.text.size);
         return;
     }
-    state->value.text = arena_copy(&to->arena, from->value.text);
+    state->value.text = text_store_add(&to->texts, from->value.text);
 }
 
 /* sign 1: keep the greater value, -1: the lesser. */
@@ -179,7 +179,7 @@ static void texts_add(struct states *to, struct texts *t, struct slice text)
 {
     size_t capacity = t->capacity;
     t->items = mem_grow(t->items, &t->capacity, t->count + 1, sizeof *t->items);
-    t->items[t->count++] = arena_copy(&to->arena, text);
+    t->items[t->count++] = text_store_add(&to->texts, text);
     to->heap_bytes += (t->capacity - capacity) * sizeof *t->items;
 }
 
@@ -213,8 +213,8 @@ static int compare_slices(const void *a, const void *b)
     return slice_compare(*(const struct slice *)a, *(const struct slice *)b);
 }
 
-bool texts_join(const void *state, struct slice separator, struct arena *arena, struct slice *ret,
-                bool *ret_too_long)
+bool texts_join(const void *state, struct slice separator, struct text_store *texts,
+                struct slice *ret, bool *ret_too_long)
 {
     const struct texts *t = state;
     size_t size = 0;
@@ -227,7 +227,7 @@ bool texts_join(const void *state, struct slice separator, struct arena *arena, 
         *ret_too_long = true;
         return false;
     }
-    uint8_t *to = arena_alloc(arena, size + 1);
+    uint8_t *to = text_store_alloc(texts, size + 1);
     size_t at = 0;
     for (size_t i = 0; i < t->count; i++) {
         if (i > 0) {

@@ -16,14 +16,13 @@ static void histogram_i64_update(struct states *to, const uint32_t *groups, cons
 {
     struct histogram *all = (struct histogram *)(void *)to->data;
     const int64_t *values = arg->i64;
+    uint64_t before = histogram_heap_bytes();
     (void)by;
-    if (groups == NULL) {
-        for (uint32_t i = 0; i < rows; i++)
-            histogram_add_i64(&all[0], values[i]);
-        return;
-    }
-    for (uint32_t i = 0; i < rows; i++)
+    for (uint32_t i = 0; groups == NULL && i < rows; i++)
+        histogram_add_i64(&all[0], values[i]);
+    for (uint32_t i = 0; groups != NULL && i < rows; i++)
         histogram_add_i64(&all[groups[i]], values[i]);
+    to->heap_bytes += histogram_heap_bytes() - before;
 }
 
 static void histogram_f64_update(struct states *to, const uint32_t *groups, const struct vec *arg,
@@ -31,9 +30,11 @@ static void histogram_f64_update(struct states *to, const uint32_t *groups, cons
 {
     struct histogram *all = (struct histogram *)(void *)to->data;
     const double *values = arg->f64;
+    uint64_t before = histogram_heap_bytes();
     (void)by;
     for (uint32_t i = 0; i < rows; i++)
         histogram_add_f64(&all[groups == NULL ? 0 : groups[i]], values[i]);
+    to->heap_bytes += histogram_heap_bytes() - before;
 }
 
 static void merge_histograms(struct states *to, void *state, const void *from, const uint32_t *ids)
@@ -65,19 +66,25 @@ const struct state_ops ops_histogram_f64 = {sizeof(struct histogram), histogram_
 /* ---- exact ---- */
 
 struct values {
-    uint64_t *items; /* int64_t or double */
+    uint64_t *items; /* int64_t or double; sort keys once a quantile was read */
     size_t capacity;
     size_t count;
+    bool keyed;
 };
+
+static void values_reserve(struct states *to, struct values *v, size_t count)
+{
+    size_t capacity = v->capacity;
+    v->items = block_grow(v->items, &v->capacity, v->count + count, sizeof *v->items);
+    to->heap_bytes += (v->capacity - capacity) * sizeof *v->items;
+}
 
 static void values_add(struct states *to, struct values *v, const uint64_t *items, size_t count)
 {
-    size_t capacity = v->capacity;
     if (v->count + count > v->capacity)
-        v->items = mem_grow(v->items, &v->capacity, v->count + count, sizeof *v->items);
+        values_reserve(to, v, count);
     memcpy(v->items + v->count, items, count * sizeof *items);
     v->count += count;
-    to->heap_bytes += (v->capacity - capacity) * sizeof *items;
 }
 
 static void values_update(struct states *to, const uint32_t *groups, const struct vec *arg,
@@ -89,8 +96,12 @@ static void values_update(struct states *to, const uint32_t *groups, const struc
         values_add(to, &all[0], arg->id64, rows);
         return;
     }
-    for (uint32_t i = 0; i < rows; i++)
-        values_add(to, &all[groups[i]], &arg->id64[i], 1);
+    for (uint32_t i = 0; i < rows; i++) {
+        struct values *v = &all[groups[i]];
+        if (__builtin_expect(v->count == v->capacity, 0))
+            values_reserve(to, v, 1);
+        v->items[v->count++] = arg->id64[i];
+    }
 }
 
 static void values_merge(struct states *to, void *state, const void *from, const uint32_t *ids)
@@ -103,7 +114,8 @@ static void values_merge(struct states *to, void *state, const void *from, const
 
 static void values_release(void *state)
 {
-    mem_free(((struct values *)state)->items);
+    struct values *v = state;
+    block_free(v->items, v->capacity * sizeof *v->items);
 }
 
 const struct state_ops ops_values = {sizeof(struct values), values_update, values_merge, NULL,
@@ -181,14 +193,16 @@ static void select_rank(int64_t *keys, size_t low, size_t high, size_t rank)
     }
 }
 
-bool values_quantile(const void *state, enum phys phys, double q, bool discrete, double *ret)
+bool values_quantile(void *state, enum phys phys, double q, bool discrete, double *ret)
 {
-    const struct values *v = state;
+    struct values *v = state;
     if (v->count == 0)
         return false;
-    int64_t *keys = mem_alloc(v->count * sizeof *keys);
-    for (size_t i = 0; i < v->count; i++)
+    /* Selecting leaves the values partly sorted, which makes the next quantile cheaper. */
+    int64_t *keys = (int64_t *)v->items;
+    for (size_t i = 0; !v->keyed && i < v->count; i++)
         keys[i] = sort_key(v->items[i], phys);
+    v->keyed = true;
     double position = q * (double)(v->count - 1);
     size_t rank = (size_t)position;
     if (discrete) {
@@ -205,7 +219,6 @@ bool values_quantile(const void *state, enum phys phys, double q, bool discrete,
         double high = key_value(next, phys);
         low = low == high ? low : low + (high - low) * part;
     }
-    mem_free(keys);
     *ret = low;
     return true;
 }

@@ -23,13 +23,18 @@ struct slots {
 
 static int64_t floor_hour(int64_t t)
 {
-    int64_t hour = t / NS_PER_HOUR;
-    return (hour - (t % NS_PER_HOUR < 0)) * NS_PER_HOUR;
+    int64_t into = t % NS_PER_HOUR;
+    int64_t start;
+    if (__builtin_sub_overflow(t, into < 0 ? into + NS_PER_HOUR : into, &start))
+        return INT64_MIN;
+    return start;
 }
 
 int64_t baseline_hour(int64_t end_ns, uint32_t k)
 {
-    return floor_hour(end_ns - 1) - (int64_t)k * WEEK_NS;
+    int64_t hour = floor_hour(end_ns == INT64_MIN ? end_ns : end_ns - 1);
+    int64_t back;
+    return __builtin_sub_overflow(hour, (int64_t)k * WEEK_NS, &back) ? INT64_MIN : back;
 }
 
 /* Which slot a time belongs to, or -1. */

@@ -51,14 +51,6 @@ static enum status regroup(struct check *c, struct expr **e)
 
 /* ---- time bounds ---- */
 
-static struct expr *after_bound(struct check *c, int64_t from_ns)
-{
-    struct expr *args[2] = {check_column(c, c->plan->time_column, 0),
-                            expr_int(c->arena, SQL_TIMESTAMP, from_ns, 0)};
-    struct expr *e = NULL;
-    return make_call(c, 0, ">=", args, 2, &e) == STATUS_OK ? e : NULL;
-}
-
 static struct expr *both_conditions(struct check *c, struct expr *a, struct expr *b)
 {
     if (a == NULL)
@@ -155,7 +147,7 @@ static void limit_to_range(struct check *c, int64_t from_ns)
 {
     struct plan *p = c->plan;
     p->emit_from_ns = from_ns;
-    struct expr *in_range = after_bound(c, from_ns);
+    struct expr *in_range = plan_time_condition(p, ">=", from_ns, c->arena);
     for (uint32_t i = 0; i < p->state_count && p->rolling_ns == 0; i++)
         if (!p->states[i].looks_back)
             p->states[i].filter = both_conditions(c, p->states[i].filter, in_range);
@@ -185,7 +177,7 @@ static enum status settle_windows(struct check *c)
     if (from_ns != INT64_MIN)
         limit_to_range(c, from_ns);
     if (first != INT64_MIN) {
-        struct expr *bound = after_bound(c, first);
+        struct expr *bound = plan_time_condition(p, ">=", first, c->arena);
         struct expr **where = ARENA_ARRAY(c->arena, struct expr *, p->where_count + 1);
         bytes_copy(where, p->where, p->where_count * sizeof *where);
         where[p->where_count++] = bound;

@@ -49,8 +49,8 @@ static enum status check_where(struct check *c)
 /* ---- GROUP BY ---- */
 
 /* The number, from 0, that an ordinal (GROUP BY 1) means among count; -1 when it is none. */
-static enum status ordinal(struct check *c, const struct ast *a, const char *clause,
-                           uint32_t count, int *ret)
+static enum status ordinal(struct check *c, const struct ast *a, const char *clause, uint32_t count,
+                           int *ret)
 {
     *ret = -1;
     if (a->kind != AST_INTEGER)

@@ -11,6 +11,7 @@
 #include <stdio.h>
 
 #include "query/function.h"
+#include "query/hot.h"
 
 enum status eval_fail(struct eval *ev, const struct expr *e, const char *format, ...)
 {
@@ -333,6 +334,22 @@ enum status eval_expr(struct eval *ev, const struct expr *e, struct vec *ret)
     return error_set_at(ev->reterr, STATUS_INVALID, e->position, "an aggregate is out of place");
 }
 
+/* mask &= truth, and how many are left. Bytes are 0 or 1. */
+HOT static uint32_t mask_and(uint8_t *restrict mask, const uint8_t *restrict truth, uint32_t rows)
+{
+    uint32_t left = 0;
+    for (uint32_t block = 0; block < rows; block += 128) {
+        uint32_t end = rows - block < 128 ? rows : block + 128;
+        uint8_t some = 0;
+        for (uint32_t r = block; r < end; r++) {
+            mask[r] &= truth[r];
+            some = (uint8_t)(some + mask[r]);
+        }
+        left += some;
+    }
+    return left;
+}
+
 enum status eval_mask(struct eval *ev, const struct expr *e, uint8_t *mask, uint32_t *ret_left)
 {
     struct vec v;
@@ -342,20 +359,11 @@ enum status eval_mask(struct eval *ev, const struct expr *e, uint8_t *mask, uint
     ev->active = active;
     if (s < 0)
         return s;
-    uint32_t rows = ev->rows;
-    uint32_t left = 0;
-    if (v.constant) {
-        if (!vec_has(&v, 0) || v.truth[0] == 0)
-            memset(mask, 0, rows);
-    } else if (v.valid == NULL) {
-        for (uint32_t r = 0; r < rows; r++)
-            mask[r] &= v.truth[r];
-    } else {
-        for (uint32_t r = 0; r < rows; r++)
-            mask[r] &= (uint8_t)(v.truth[r] & v.valid[r]);
-    }
-    for (uint32_t r = 0; r < rows; r++)
-        left += mask[r];
-    *ret_left = left;
+    if (v.constant && (!vec_has(&v, 0) || v.truth[0] == 0))
+        memset(mask, 0, ev->rows);
+    vec_expand(&v, ev->rows, ev->scratch);
+    if (v.valid != NULL)
+        (void)mask_and(mask, v.valid, ev->rows);
+    *ret_left = mask_and(mask, v.truth, ev->rows);
     return STATUS_OK;
 }

@@ -13,6 +13,7 @@
 #include "engine/base/limits.h"
 
 #include "query/function.h"
+#include "query/hot.h"
 
 struct dict_result {
     const struct dict *dict;
@@ -23,6 +24,8 @@ struct dict_result {
     uint8_t *valid; /* per entry; NULL: all */
     void *values;   /* per entry; for TEXT: of `derived` */
     struct dict derived;
+    uint32_t truths; /* BOOL, all valid, at most 32 entries: bit c is entry c's value */
+    bool is_small;
 };
 
 struct dict_slot {
@@ -178,6 +181,9 @@ static enum status build_table(struct eval *ev, const struct expr *e, const stru
     r->ready = true;
     if (r->phys != PHYS_TEXT && memchr(r->valid, 0, count) == NULL)
         r->valid = NULL;
+    r->is_small = r->phys == PHYS_BOOL && r->valid == NULL && count <= 32;
+    for (uint32_t i = 0; r->is_small && i < count; i++)
+        r->truths |= (uint32_t)((const uint8_t *)r->values)[i] << i;
     return STATUS_OK;
 }
 
@@ -190,6 +196,14 @@ static enum status build_table(struct eval *ev, const struct expr *e, const stru
         ret->member = to;                                                                          \
     } while (0)
 
+/* Eight look-ups an instruction instead of one. */
+HOT static void look_up_bits(uint32_t truths, const uint32_t *restrict codes, uint32_t rows,
+                             uint8_t *restrict to)
+{
+    for (uint32_t i = 0; i < rows; i++)
+        to[i] = (uint8_t)(truths >> (codes[i] & 31) & 1);
+}
+
 static void look_up(struct eval *ev, const struct dict_result *r, const uint32_t *codes,
                     struct vec *ret)
 {
@@ -198,6 +212,12 @@ static void look_up(struct eval *ev, const struct dict_result *r, const uint32_t
     if (r->phys == PHYS_TEXT) {
         *ret = (struct vec){
             .phys = PHYS_CODES, .dict = &r->derived, .dict_valid = r->valid, .codes = codes};
+        return;
+    }
+    if (r->is_small) {
+        uint8_t *truth = SCRATCH_ARRAY(ev->scratch, uint8_t, rows);
+        look_up_bits(r->truths, codes, rows, truth);
+        ret->truth = truth;
         return;
     }
     if (r->valid != NULL) {

@@ -92,13 +92,8 @@ static enum status filter(struct worker *w, uint32_t rows, uint32_t **ret_picked
     *ret_picked = NULL;
     if (left == 0 || left == rows)
         return STATUS_OK;
-    uint32_t *picked = SCRATCH_ARRAY(&w->scratch, uint32_t, rows + 1);
-    uint32_t count = 0;
-    for (uint32_t i = 0; i < rows; i++) {
-        picked[count] = i;
-        count += mask[i];
-    }
-    *ret_picked = picked;
+    *ret_picked = SCRATCH_ARRAY(&w->scratch, uint32_t, rows + 1);
+    (void)mask_pick(mask, rows, *ret_picked);
     return STATUS_OK;
 }
 
@@ -204,14 +199,12 @@ static enum status run_workers(struct stage *stage, struct worker *workers, uint
     return STATUS_OK;
 }
 
-/* Rows through the row sink into ret. */
-static enum status run_rows(struct stage *stage, struct arena *arena, struct relation *ret,
-                            struct error *reterr)
+/* Rows through the row sinks into ret, which has the layout's columns. */
+static enum status run_rows(struct stage *stage, struct relation *ret, struct error *reterr)
 {
     uint32_t count = 0;
     struct run *run = stage->x->run;
     struct worker *workers = mem_zero(run->threads, sizeof *workers);
-    row_layout_make(stage->plan, arena, &stage->layout);
     stage->push = row_sink_push;
     enum status s = run_workers(stage, workers, &count, reterr);
     relation_init(ret, stage->layout.phys, stage->layout.column_count);
@@ -224,11 +217,7 @@ static enum status run_rows(struct stage *stage, struct arena *arena, struct rel
         worker_deinit(&workers[i]);
     }
     mem_free(workers);
-    if (s == STATUS_OK)
-        s = relation_charge(ret, run, reterr);
-    if (s == STATUS_OK)
-        s = rows_finish(stage->plan, &stage->layout, run, ret, reterr);
-    return s;
+    return s < 0 ? s : relation_charge(ret, run, reterr);
 }
 
 /* Rows into groups, and groups into rows of their own. */
@@ -257,20 +246,51 @@ static const bool *late_columns(const struct plan *plan, struct arena *arena)
     return late;
 }
 
-static enum status exec_grouped(struct exec *x, struct plan *plan, struct source_run *source,
-                                struct arena *arena, struct relation *ret, struct error *reterr)
+enum status exec_gather(struct exec *x, struct plan *plan, struct relation *ret,
+                        struct error *reterr)
 {
-    struct relation groups = {0};
+    struct source_run *source = MEM_NEW(struct source_run);
+    exec_keep(x, source, NULL);
+    enum status s = source_run_open(x, plan, source, reterr);
+    if (s < 0)
+        return s;
     struct stage stage = {.x = x,
                           .plan = plan,
                           .source = source,
                           .where = plan->where,
                           .where_count = plan->where_count,
                           .column_count = plan->source.column_count,
-                          .late = late_columns(plan, arena),
+                          .late = late_columns(plan, x->arena),
+                          .dict_slots = plan->dict_slots};
+    row_layout_make(plan, x->arena, &stage.layout);
+    return run_rows(&stage, ret, reterr);
+}
+
+static enum status exec_groups(struct exec *x, struct plan *plan, struct relation *ret,
+                               struct error *reterr)
+{
+    struct source_run *source = MEM_NEW(struct source_run);
+    exec_keep(x, source, NULL);
+    enum status s = source_run_open(x, plan, source, reterr);
+    if (s < 0)
+        return s;
+    struct stage stage = {.x = x,
+                          .plan = plan,
+                          .source = source,
+                          .where = plan->where,
+                          .where_count = plan->where_count,
+                          .column_count = plan->source.column_count,
+                          .late = late_columns(plan, x->arena),
                           .dict_slots = plan->dict_slots,
                           .group = true};
-    enum status s = run_groups(&stage, &groups, reterr);
+    return run_groups(&stage, ret, reterr);
+}
+
+static enum status exec_grouped(struct exec *x, struct plan *plan, struct relation *ret,
+                                struct error *reterr)
+{
+    struct relation groups = {0};
+    enum status s = exec_groups(x, plan, &groups, reterr);
     if (s == STATUS_OK)
         s = relation_charge(&groups, x->run, reterr);
     if (s < 0) {
@@ -282,45 +302,37 @@ static enum status exec_grouped(struct exec *x, struct plan *plan, struct source
     uint32_t columns = groups.column_count;
     source_run_over(over, x->run, &groups);
     exec_keep(x, over, NULL);
-    struct stage rows = {.x = x,
-                         .plan = plan,
-                         .source = over,
-                         .where = having,
-                         .where_count = plan->having != NULL ? 1 : 0,
-                         .column_count = columns};
-    return run_rows(&rows, arena, ret, reterr);
+    struct stage stage = {.x = x,
+                          .plan = plan,
+                          .source = over,
+                          .where = having,
+                          .where_count = plan->having != NULL ? 1 : 0,
+                          .column_count = columns};
+    row_layout_make(plan, x->arena, &stage.layout);
+    return run_rows(&stage, ret, reterr);
 }
 
 enum status exec_plan(struct exec *x, struct plan *plan, struct relation *ret, struct error *reterr)
 {
-    struct arena arena = {0};
+    enum status s;
     int64_t started = clock_monotonic_ns();
-    struct source_run *source = MEM_NEW(struct source_run);
-    exec_keep(x, source, NULL);
+    struct row_layout layout;
     *ret = (struct relation){0};
-    enum status s = source_run_open(x, plan, source, reterr);
-    if (s < 0)
-        goto out;
-    if (plan->grouped) {
-        s = exec_grouped(x, plan, source, &arena, ret, reterr);
-    } else {
-        struct stage stage = {.x = x,
-                              .plan = plan,
-                              .source = source,
-                              .where = plan->where,
-                              .where_count = plan->where_count,
-                              .column_count = plan->source.column_count,
-                              .late = late_columns(plan, &arena),
-                              .dict_slots = plan->dict_slots};
-        s = run_rows(&stage, &arena, ret, reterr);
+    if (plan->grouped)
+        s = exec_grouped(x, plan, ret, reterr);
+    else if (exec_can_step(plan))
+        s = exec_gather_by_time(x, plan, ret, reterr);
+    else
+        s = exec_gather(x, plan, ret, reterr);
+    if (s == STATUS_OK) {
+        row_layout_make(plan, x->arena, &layout);
+        s = rows_finish(plan, &layout, x->run, ret, reterr);
     }
     plan->rows_out = ret->rows;
-out:
     plan->elapsed_ns = clock_monotonic_ns() - started;
-    arena_deinit(&arena);
     if (s < 0) {
+        run_discharge(x->run, ret->charged);
         relation_deinit(ret);
-        *ret = (struct relation){0};
     }
     return s;
 }

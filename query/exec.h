@@ -53,6 +53,7 @@ struct kept {
 };
 struct exec {
     struct run *run;
+    struct arena *arena; /* the statement's */
     struct kept *kept;
 };
 void exec_keep(struct exec *x, struct source_run *own_source, struct dict_cache *own_cache);
@@ -117,6 +118,14 @@ void worker_eval(struct worker *w, const struct vec *columns, uint32_t rows, str
 /* Runs a plan to its result: one column an output. */
 MUST_CHECK enum status exec_plan(struct exec *x, struct plan *plan, struct relation *ret,
                                  struct error *reterr);
+
+/* Rows of a plan that is not grouped, before ordering and limiting; what row_sink keeps of each worker. */
+MUST_CHECK enum status exec_gather(struct exec *x, struct plan *plan, struct relation *ret,
+                                   struct error *reterr);
+/* The same for ORDER BY time LIMIT n: from the wanted end of time on, in growing steps, until there are enough. */
+bool exec_can_step(const struct plan *plan);
+MUST_CHECK enum status exec_gather_by_time(struct exec *x, struct plan *plan, struct relation *ret,
+                                           struct error *reterr);
 
 /* ---- sinks ---- */
 

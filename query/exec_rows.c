@@ -8,6 +8,7 @@
 #include "engine/base/limits.h"
 
 #include "query/exec.h"
+#include "query/order.h"
 
 void row_layout_make(const struct plan *plan, struct arena *arena, struct row_layout *ret)
 {
@@ -63,9 +64,12 @@ static enum status cut(struct worker *w, struct error *reterr)
     mem_free(order);
     const struct relation_column *c = &sink->rows.columns[layout->keys[0].column];
     uint64_t last = layout->top - 1;
-    sink->has_threshold = c->phys == PHYS_I64 && c->valid[last] != 0;
-    if (sink->has_threshold)
+    bool number = c->phys == PHYS_I64 || c->phys == PHYS_F64;
+    sink->has_threshold = number && c->valid[last] != 0;
+    if (sink->has_threshold && c->phys == PHYS_I64)
         sink->threshold = ((const int64_t *)(const void *)c->data)[last];
+    else if (sink->has_threshold)
+        sink->threshold = order_key_f64(((const double *)(const void *)c->data)[last]);
     return STATUS_OK;
 }
 
@@ -78,7 +82,8 @@ static uint32_t pick_better(const struct worker *w, const struct vec *key, uint3
     uint32_t count = 0;
     for (uint32_t i = 0; i < rows; i++) {
         bool has = key->valid == NULL || key->valid[i] != 0;
-        bool better = k->descending ? key->i64[i] >= threshold : key->i64[i] <= threshold;
+        int64_t value = key->phys == PHYS_I64 ? key->i64[i] : order_key_f64(key->f64[i]);
+        bool better = k->descending ? value >= threshold : value <= threshold;
         picked[count] = i;
         count += has ? better : k->nulls_first;
     }
@@ -188,10 +193,8 @@ enum status row_sink_push(struct worker *w, const struct vec *columns, uint32_t 
 
 static void drop_columns(struct relation *r, uint32_t keep)
 {
-    for (uint32_t i = keep; i < r->column_count; i++) {
-        mem_free(r->columns[i].valid);
-        mem_free(r->columns[i].data);
-    }
+    for (uint32_t i = keep; i < r->column_count; i++)
+        relation_free_column(&r->columns[i]);
     r->column_count = keep;
 }
 

@@ -24,8 +24,8 @@ void group_table_deinit(struct group_table *t)
     for (uint32_t k = 0; t->keys != NULL && k < t->key_count; k++)
         key_map_deinit(&t->keys[k]);
     mem_free(t->keys);
-    mem_free(t->group_keys);
-    mem_free(t->table);
+    block_free(t->group_keys, t->group_keys_capacity * sizeof *t->group_keys);
+    block_free(t->table, t->table_size * sizeof *t->table);
     *t = (struct group_table){0};
 }
 
@@ -71,8 +71,8 @@ static void place_group(struct group_table *t, uint32_t group)
 
 static void rebuild(struct group_table *t, uint64_t size)
 {
-    mem_free(t->table);
-    t->table = mem_zero(size, sizeof *t->table);
+    block_free(t->table, t->table_size * sizeof *t->table);
+    t->table = block_zero(size * sizeof *t->table);
     t->table_size = size;
     t->table_mask = size - 1;
     for (uint32_t g = 0; g < t->count; g++)
@@ -108,8 +108,8 @@ static void fit_keys(struct group_table *t)
 
 static uint32_t add_group(struct group_table *t, uint32_t *const *ids, uint32_t row)
 {
-    t->group_keys = mem_grow(t->group_keys, &t->group_keys_capacity,
-                             ((size_t)t->count + 1) * t->key_count, sizeof *t->group_keys);
+    t->group_keys = block_grow(t->group_keys, &t->group_keys_capacity,
+                               ((size_t)t->count + 1) * t->key_count, sizeof *t->group_keys);
     for (uint32_t k = 0; k < t->key_count; k++)
         t->group_keys[(uint64_t)t->count * t->key_count + k] = ids[k][row];
     return t->count++;
@@ -169,11 +169,25 @@ static bool row_repeats(const struct group_table *t, uint32_t *const *ids, uint3
     return true;
 }
 
+HOT static bool any_zero(const uint32_t *ids, uint32_t rows)
+{
+    uint32_t any = 0;
+    for (uint32_t i = 0; i < rows; i++)
+        any |= ids[i] == 0;
+    return any != 0;
+}
+
 void group_table_rows(struct group_table *t, uint32_t *const *ids, uint32_t rows, uint32_t *groups,
                       struct scratch *scratch)
 {
     (void)scratch;
     ASSERT(t->key_count > 0);
+    if (t->key_count == 1) {
+        memcpy(groups, ids[0], rows * sizeof *groups);
+        t->null_seen = t->null_seen || any_zero(groups, rows);
+        t->count = key_map_count(&t->keys[0]);
+        return;
+    }
     fit_keys(t);
     if (t->is_dense) {
         dense_rows(t, ids, rows, groups);
@@ -188,6 +202,12 @@ void group_table_merge(struct group_table *t, const struct group_table *from, ui
 {
     uint32_t *translate[GROUP_KEYS_MAX];
     uint32_t *ids[GROUP_KEYS_MAX];
+    if (t->key_count == 1) {
+        key_map_merge(&t->keys[0], &from->keys[0], map);
+        t->count = key_map_count(&t->keys[0]);
+        t->null_seen = t->null_seen || from->null_seen;
+        return;
+    }
     for (uint32_t k = 0; k < t->key_count; k++) {
         translate[k] = mem_alloc(key_map_count(&from->keys[k]) * sizeof(uint32_t));
         key_map_merge(&t->keys[k], &from->keys[k], translate[k]);

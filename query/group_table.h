@@ -2,7 +2,7 @@
  * group_table.h - combinations of group keys to group numbers.
  *
  * Place: key_map (a number a key) -> [here] (a number a combination) -> states
- * Shape: while the key numbers fit into DENSE_BITS together, a plain array indexed by their concatenated bits; a hash
+ * Shape: with one key, a group's number is its value's number. With more, while the key numbers fit into DENSE_BITS together, a plain array indexed by their concatenated bits; a hash
  *        table otherwise.
  */
 #ifndef DRIFTLINE_QUERY_GROUP_TABLE_H
@@ -23,7 +23,19 @@ struct group_table {
     uint32_t *table; /* group + 1; 0: free */
     uint64_t table_size;
     uint64_t table_mask; /* hash */
+    bool null_seen;      /* one key: the group of NULL, number 0, has rows */
 };
+
+/* The number of group g's value of key k. */
+static inline uint32_t group_key(const struct group_table *t, uint32_t g, uint32_t k)
+{
+    return t->key_count == 1 ? g : t->group_keys[(uint64_t)g * t->key_count + k];
+}
+/* Does the group have rows? */
+static inline bool group_exists(const struct group_table *t, uint32_t g)
+{
+    return t->key_count != 1 || g != 0 || t->null_seen;
+}
 
 void group_table_init(struct group_table *t, const enum phys *phys, uint32_t key_count);
 void group_table_deinit(struct group_table *t);

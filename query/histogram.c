@@ -9,6 +9,13 @@
 
 #define BINS_STEP 16u /* bins are added by whole cache lines */
 
+static _Thread_local uint64_t heap_bytes;
+
+uint64_t histogram_heap_bytes(void)
+{
+    return heap_bytes;
+}
+
 void histogram_release(struct histogram *h)
 {
     mem_free(h->positive.counts);
@@ -28,6 +35,7 @@ static void bins_grow(struct bins *b, uint32_t first, uint32_t end)
     if (b->count > 0)
         memcpy(counts + (b->first - first), b->counts, b->count * sizeof *counts);
     mem_free(b->counts);
+    heap_bytes += (end - first - b->count) * sizeof *counts;
     b->counts = counts;
     b->first = first;
     b->count = end - first;

@@ -34,6 +34,8 @@ struct histogram {
 };
 
 void histogram_release(struct histogram *h);
+/* Bytes of bins this thread has made more than it gave back, modulo 2^64: differences are what counts. */
+uint64_t histogram_heap_bytes(void);
 /* Bytes of bins. */
 uint64_t histogram_bytes(const struct histogram *h);
 /* Makes room for a bin; the only place that allocates. */

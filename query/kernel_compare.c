@@ -236,8 +236,11 @@ KERNEL(kernel_is_null)
 {
     (void)e;
     uint8_t *to = SCRATCH_ARRAY(ev->scratch, uint8_t, rows);
-    for (uint32_t i = 0; i < rows; i++)
-        to[i] = !vec_has(&args[0], i);
+    const uint8_t *valid = vec_valid_bytes(&args[0], rows, ev->scratch);
+    if (valid == NULL)
+        memset(to, 0, rows);
+    for (uint32_t i = 0; valid != NULL && i < rows; i++)
+        to[i] = valid[i] ^ 1;
     out->truth = to;
     return STATUS_OK;
 }

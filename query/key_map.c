@@ -12,12 +12,15 @@
 #include "query/hot.h"
 
 #define NOT_YET      UINT32_MAX
+#define PENDING      (UINT32_MAX - 1)
+#define DICTS_KEPT   6u
 #define NARROW_RANGE 16384u /* integers this close together go through a table */
 
 struct dict_ids {
     const struct dict *dict;
     const uint8_t *valid;
-    uint32_t *ids; /* per code; NOT_YET */
+    uint32_t count; /* codes */
+    uint32_t *ids;  /* per code; NOT_YET */
     struct dict_ids *next;
 };
 
@@ -30,27 +33,27 @@ void key_map_init(struct key_map *m, enum phys phys)
 {
     *m = (struct key_map){.phys = phys == PHYS_CODES ? PHYS_TEXT : phys, .count = 1};
     if (m->phys == PHYS_TEXT) {
-        intern_init(&m->texts);
+        text_map_init(&m->texts);
         return;
     }
-    m->values = mem_grow(NULL, &m->values_capacity, 64, value_width(m));
+    m->values = block_grow(NULL, &m->values_capacity, 64, value_width(m));
     memset(m->values, 0, value_width(m));
     m->table_mask = 127;
-    m->table = mem_zero(m->table_mask + 1, sizeof *m->table);
+    m->table = block_zero(((size_t)m->table_mask + 1) * sizeof *m->table);
 }
 
 void key_map_deinit(struct key_map *m)
 {
     if (m->phys == PHYS_TEXT && m->count != 0)
-        intern_deinit(&m->texts);
+        text_map_deinit(&m->texts);
     while (m->dicts != NULL) {
         struct dict_ids *next = m->dicts->next;
-        mem_free(m->dicts->ids);
+        block_free(m->dicts->ids, m->dicts->count * sizeof *m->dicts->ids);
         mem_free(m->dicts);
         m->dicts = next;
     }
-    mem_free(m->values);
-    mem_free(m->table);
+    block_free(m->values, m->values_capacity * value_width(m));
+    block_free(m->table, m->table == NULL ? 0 : ((size_t)m->table_mask + 1) * sizeof *m->table);
     *m = (struct key_map){0};
 }
 
@@ -62,7 +65,7 @@ uint32_t key_map_count(const struct key_map *m)
 uint64_t key_map_bytes(const struct key_map *m)
 {
     if (m->phys == PHYS_TEXT)
-        return m->bytes + m->texts.arena.bytes + m->texts.count * 32ull;
+        return m->bytes + text_map_bytes(&m->texts);
     return m->count * (value_width(m) + 8ull);
 }
 
@@ -83,7 +86,7 @@ static uint64_t hash_value(const struct key_map *m, const void *value)
 static void table_grow(struct key_map *m)
 {
     uint32_t mask = m->table_mask * 2 + 1;
-    uint32_t *table = mem_zero((size_t)mask + 1, sizeof *table);
+    uint32_t *table = block_zero(((size_t)mask + 1) * sizeof *table);
     size_t width = value_width(m);
     for (uint32_t id = 1; id < m->count; id++) {
         uint32_t at = (uint32_t)hash_value(m, m->values + id * width) & mask;
@@ -91,7 +94,7 @@ static void table_grow(struct key_map *m)
             at = (at + 1) & mask;
         table[at] = id;
     }
-    mem_free(m->table);
+    block_free(m->table, ((size_t)m->table_mask + 1) * sizeof *m->table);
     m->table = table;
     m->table_mask = mask;
 }
@@ -105,7 +108,7 @@ static uint32_t add_value(struct key_map *m, const void *value)
             return m->table[at];
     uint32_t id = m->count++;
     ASSERT(id < NOT_YET);
-    m->values = mem_grow(m->values, &m->values_capacity, m->count, width);
+    m->values = block_grow(m->values, &m->values_capacity, m->count, width);
     memcpy(m->values + id * width, value, width);
     m->table[at] = id;
     if (m->count > m->table_mask / 2)
@@ -158,6 +161,22 @@ static void i64_rows(struct key_map *m, const int64_t *values, uint32_t rows, ui
 
 /* ---- texts ---- */
 
+/* Scans go through segments one after the other: tables of dictionaries long gone are given back. */
+static void forget_old(struct key_map *m)
+{
+    uint32_t kept = 0;
+    struct dict_ids **link = &m->dicts;
+    while (*link != NULL && kept++ < DICTS_KEPT)
+        link = &(*link)->next;
+    while (*link != NULL) {
+        struct dict_ids *d = *link;
+        *link = d->next;
+        m->bytes -= d->count * sizeof *d->ids;
+        block_free(d->ids, d->count * sizeof *d->ids);
+        mem_free(d);
+    }
+}
+
 static struct dict_ids *dict_ids_of(struct key_map *m, const struct vec *v)
 {
     struct dict_ids *previous = NULL;
@@ -174,39 +193,68 @@ static struct dict_ids *dict_ids_of(struct key_map *m, const struct vec *v)
     struct dict_ids *d = MEM_NEW(struct dict_ids);
     d->dict = v->dict;
     d->valid = v->dict_valid;
-    d->ids = mem_alloc(v->dict->count * sizeof *d->ids);
+    d->count = v->dict->count;
+    d->ids = block_alloc(v->dict->count * sizeof *d->ids);
     memset(d->ids, 0xff, v->dict->count * sizeof *d->ids);
     d->next = m->dicts;
     m->dicts = d;
     m->bytes += v->dict->count * sizeof *d->ids;
+    forget_old(m);
     return d;
 }
 
-static uint32_t code_id(struct key_map *m, struct dict_ids *d, uint32_t code)
+/* Looks the texts of the listed codes up, all at once. */
+static void add_codes(struct key_map *m, struct dict_ids *d, const uint32_t *codes, uint32_t count,
+                      struct scratch *scratch)
 {
-    bool has = d->valid != NULL ? d->valid[code] != 0 : code != 0;
-    d->ids[code] = has ? intern_add(&m->texts, d->dict->values[code]) : 0;
-    return d->ids[code];
+    struct slice *texts = SCRATCH_ARRAY(scratch, struct slice, count);
+    uint32_t *ids = SCRATCH_ARRAY(scratch, uint32_t, count);
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t code = codes[i];
+        bool has = d->valid != NULL ? d->valid[code] != 0 : code != 0;
+        if (!has)
+            d->ids[code] = 0;
+        else
+            texts[kept++] = d->dict->values[code];
+    }
+    text_map_add(&m->texts, texts, kept, ids);
+    kept = 0;
+    for (uint32_t i = 0; i < count; i++)
+        if (d->ids[codes[i]] == PENDING)
+            d->ids[codes[i]] = ids[kept++];
 }
 
-static void code_rows(struct key_map *m, const struct vec *v, uint32_t rows, uint32_t *ids)
+static void code_rows(struct key_map *m, const struct vec *v, uint32_t rows, uint32_t *ids,
+                      struct scratch *scratch)
 {
     struct dict_ids *d = dict_ids_of(m, v);
     const uint32_t *codes = v->codes;
-    const uint32_t *table = d->ids;
-    uint32_t all = 0;
-    for (uint32_t i = 0; i < rows; i++) {
-        uint32_t id = table[codes[i]];
-        ids[i] = id;
-        all |= id == NOT_YET;
-    }
-    if (all == 0)
-        return;
+    uint32_t *table = d->ids;
+    uint32_t *missing = NULL;
+    uint32_t count = 0;
     for (uint32_t i = 0; i < rows; i++) {
         ids[i] = table[codes[i]];
-        if (ids[i] == NOT_YET)
-            ids[i] = code_id(m, d, codes[i]);
+        if (__builtin_expect(ids[i] < PENDING, 1))
+            continue;
+        if (missing == NULL)
+            missing = SCRATCH_ARRAY(scratch, uint32_t, rows);
+        if (ids[i] == NOT_YET) {
+            table[codes[i]] = PENDING;
+            missing[count++] = codes[i];
+        }
     }
+    if (count == 0)
+        return;
+    add_codes(m, d, missing, count, scratch);
+    for (uint32_t i = 0; i < rows; i++)
+        ids[i] = table[codes[i]];
+}
+
+/* A column of plain texts without NULLs. */
+static void text_rows(struct key_map *m, const struct vec *v, uint32_t rows, uint32_t *ids)
+{
+    text_map_add(&m->texts, v->text, rows, ids);
 }
 
 /* ---- all ---- */
@@ -222,16 +270,16 @@ static void f64_rows(struct key_map *m, const double *values, uint32_t rows, uin
     i64_rows(m, bits, rows, ids, scratch);
 }
 
+/* Rows that all have a value. */
 static void value_rows(struct key_map *m, const struct vec *v, uint32_t rows, uint32_t *ids,
                        struct scratch *scratch)
 {
     switch (v->phys) {
     case PHYS_CODES:
-        code_rows(m, v, rows, ids);
+        code_rows(m, v, rows, ids, scratch);
         break;
     case PHYS_TEXT:
-        for (uint32_t i = 0; i < rows; i++)
-            ids[i] = v->valid == NULL || v->valid[i] ? intern_add(&m->texts, v->text[i]) : 0;
+        text_rows(m, v, rows, ids);
         break;
     case PHYS_I64:
         i64_rows(m, v->i64, rows, ids, scratch);
@@ -251,20 +299,31 @@ static void value_rows(struct key_map *m, const struct vec *v, uint32_t rows, ui
         break;
     case PHYS_ID128:
         for (uint32_t i = 0; i < rows; i++)
-            ids[i] = i > 0 && id128_equal(v->id128[i], v->id128[i - 1]) && ids[i - 1] != 0
+            ids[i] = i > 0 && id128_equal(v->id128[i], v->id128[i - 1])
                          ? ids[i - 1]
                          : add_value(m, &v->id128[i]);
         break;
     }
 }
 
-/* A NULL row's payload was given an id like any other; take it back. An id nobody uses does no harm. */
-static void clear_nulls(const struct vec *v, uint32_t rows, uint32_t *ids)
+/* Takes the rows that have a value together, numbers them and spreads the numbers out again. */
+static void rows_with_nulls(struct key_map *m, const struct vec *v, int64_t bucket_ns,
+                            uint32_t rows, uint32_t *ids, struct scratch *scratch)
 {
-    if (v->phys == PHYS_CODES || v->valid == NULL)
-        return;
-    for (uint32_t i = 0; i < rows; i++)
-        ids[i] = v->valid[i] ? ids[i] : 0;
+    uint32_t *picked = SCRATCH_ARRAY(scratch, uint32_t, rows + 1);
+    uint32_t *some = SCRATCH_ARRAY(scratch, uint32_t, rows);
+    uint32_t count = mask_pick(v->valid, rows, picked);
+    struct vec from = *v;
+    struct vec dense;
+    from.valid = NULL;
+    vec_gather(&from, picked, count, scratch, &dense);
+    if (bucket_ns != 0)
+        key_map_bucket_rows(m, &dense, bucket_ns, count, some, scratch);
+    else if (count > 0)
+        value_rows(m, &dense, count, some, scratch);
+    memset(ids, 0, rows * sizeof *ids);
+    for (uint32_t i = 0; i < count; i++)
+        ids[picked[i]] = some[i];
 }
 
 void key_map_rows(struct key_map *m, const struct vec *v, uint32_t rows, uint32_t *ids,
@@ -282,23 +341,41 @@ void key_map_rows(struct key_map *m, const struct vec *v, uint32_t rows, uint32_
             ids[i] = id;
         return;
     }
-    value_rows(m, v, rows, ids, scratch);
-    clear_nulls(v, rows, ids);
+    if (v->phys != PHYS_CODES && v->valid != NULL)
+        rows_with_nulls(m, v, 0, rows, ids, scratch);
+    else
+        value_rows(m, v, rows, ids, scratch);
 }
 
-/* Bucket numbers relative to the bucket of `start`; spans below 2^51 ns (26 days) fit a double exactly. */
+/* Bucket numbers relative to the bucket that begins at `start`. Spans below 2^51 ns (26 days) fit a double exactly, and so
+ * does every product here; the guess is at most one off. */
 HOT static void bucket_numbers(const int64_t *restrict times, uint32_t rows, int64_t start,
                                int64_t width, uint32_t *restrict numbers)
 {
-    double inverse = 1.0 / (double)width;
+    const double magic = 0x1p52;
+    const double inverse = 1.0 / (double)width;
+    const double size = (double)width;
     for (uint32_t i = 0; i < rows; i++) {
-        int64_t offset = times[i] - start;
-        int32_t number = (int32_t)((double)offset * inverse);
-        int64_t into = offset - (int64_t)number * width;
-        number += into >= width;
+        uint64_t bits = (uint64_t)(times[i] - start) | 0x4330000000000000u;
+        double offset;
+        memcpy(&offset, &bits, sizeof offset);
+        offset -= magic;
+        int32_t number = (int32_t)(offset * inverse);
+        double into = offset - (double)number * size;
+        number += into >= size;
         number -= into < 0;
         numbers[i] = (uint32_t)number;
     }
+}
+
+/* The slow way, for times far apart. */
+static void far_bucket_rows(struct key_map *m, const int64_t *times, int64_t width_ns,
+                            uint32_t rows, uint32_t *ids, struct scratch *scratch)
+{
+    int64_t *starts = SCRATCH_ARRAY(scratch, int64_t, rows);
+    for (uint32_t i = 0; i < rows; i++)
+        starts[i] = bucket_start(times[i], width_ns);
+    i64_rows(m, starts, rows, ids, scratch);
 }
 
 void key_map_bucket_rows(struct key_map *m, const struct vec *times, int64_t width_ns,
@@ -310,40 +387,47 @@ void key_map_bucket_rows(struct key_map *m, const struct vec *times, int64_t wid
         return;
     struct vec v = *times;
     vec_expand(&v, rows, scratch);
+    if (v.valid != NULL) {
+        rows_with_nulls(m, &v, width_ns, rows, ids, scratch);
+        return;
+    }
     range_of(v.i64, rows, &min, &max);
     int64_t start = bucket_start(min, width_ns);
     uint64_t span = (uint64_t)max - (uint64_t)start;
     if (span >= 1ull << 51 || span / (uint64_t)width_ns >= NARROW_RANGE || start == INT64_MIN) {
-        int64_t *starts = SCRATCH_ARRAY(scratch, int64_t, rows);
-        for (uint32_t i = 0; i < rows; i++)
-            starts[i] = bucket_start(v.i64[i], width_ns);
-        i64_rows(m, starts, rows, ids, scratch);
-        clear_nulls(&v, rows, ids);
+        far_bucket_rows(m, v.i64, width_ns, rows, ids, scratch);
         return;
     }
     uint32_t range = (uint32_t)(span / (uint64_t)width_ns) + 1;
+    if (range == 1) {
+        uint32_t id = add_value(m, &start);
+        for (uint32_t i = 0; i < rows; i++)
+            ids[i] = id;
+        return;
+    }
     uint32_t *table = SCRATCH_ARRAY(scratch, uint32_t, range);
     memset(table, 0, range * sizeof *table);
     bucket_numbers(v.i64, rows, start, width_ns, ids);
     for (uint32_t i = 0; i < rows; i++) {
         uint32_t number = ids[i];
-        if (table[number] == 0) {
+        if (__builtin_expect(table[number] == 0, 0)) {
             int64_t value = start + (int64_t)number * width_ns;
             table[number] = add_value(m, &value);
         }
         ids[i] = table[number];
     }
-    clear_nulls(&v, rows, ids);
 }
 
 void key_map_merge(struct key_map *m, const struct key_map *from, uint32_t *ret)
 {
     uint32_t count = key_map_count(from);
     ret[0] = 0;
+    if (m->phys == PHYS_TEXT) {
+        text_map_add(&m->texts, from->texts.values + 1, count - 1, ret + 1);
+        return;
+    }
     for (uint32_t id = 1; id < count; id++)
-        ret[id] = m->phys == PHYS_TEXT
-                      ? intern_add_hashed(&m->texts, from->texts.values[id], from->texts.hashes[id])
-                      : add_value(m, from->values + id * value_width(from));
+        ret[id] = add_value(m, from->values + id * value_width(from));
 }
 
 struct vec key_map_values(const struct key_map *m, struct scratch *scratch)

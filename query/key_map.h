@@ -1,6 +1,7 @@
 /*
  * key_map.h - values of one column to small numbers, in order of first appearance; 0 is NULL.
  *
+ * Invariant: every number but 0 belongs to a value some row had.
  * Place:   group_table, count(DISTINCT) -> [here]
  * Speed:   dictionary codes are translated through a table per dictionary; integers in a narrow range through a
  *          table per batch; everything else through a hash table.
@@ -8,15 +9,14 @@
 #ifndef DRIFTLINE_QUERY_KEY_MAP_H
 #define DRIFTLINE_QUERY_KEY_MAP_H
 
-#include "engine/base/intern.h"
-
+#include "query/text_map.h"
 #include "query/vec.h"
 
 struct dict_ids;
 
 struct key_map {
     enum phys phys;         /* CODES count as TEXT */
-    struct intern texts;    /* TEXT */
+    struct text_map texts;  /* TEXT */
     struct dict_ids *dicts; /* translations, the latest first */
     /* Everything else: values[id], 8 or 16 bytes wide; BOOL and doubles as 8-byte integers. */
     uint8_t *values;

@@ -62,6 +62,25 @@ void plan_time_bounds(struct plan *p, bool take_lower)
     p->where_count = kept;
 }
 
+struct expr *plan_time_condition(const struct plan *p, const char *op, int64_t value,
+                                 struct arena *arena)
+{
+    uint32_t count;
+    const struct function *table = function_table(&count);
+    struct expr *column = expr_new(arena, EXPR_COLUMN, SQL_TIMESTAMP, PHYS_I64, 0);
+    struct expr *e = expr_new(arena, EXPR_CALL, SQL_BOOL, PHYS_BOOL, 0);
+    column->column = p->time_column;
+    for (uint32_t i = 0; i < count; i++)
+        if (strcmp(table[i].name, op) == 0 && strcmp(table[i].args, "zz") == 0)
+            e->function = &table[i];
+    e->args = ARENA_ARRAY(arena, struct expr *, 2);
+    e->args[0] = column;
+    e->args[1] = expr_int(arena, SQL_TIMESTAMP, value, 0);
+    e->arg_count = 2;
+    expr_weigh(e);
+    return e;
+}
+
 /* ---- scan filters ---- */
 
 static bool filter_op(enum function_tag tag, bool swap, enum scan_op *ret)

@@ -106,6 +106,9 @@ struct plan {
 /* Narrows from_ns and until_ns by the conjuncts that compare the time column with constants. take_lower: those that are
  * lower bounds leave `where`. */
 void plan_time_bounds(struct plan *p, bool take_lower);
+/* `time op value` as a condition. op: "<" or ">=". */
+struct expr *plan_time_condition(const struct plan *p, const char *op, int64_t value,
+                                 struct arena *arena);
 /* Last step, from the outermost plan inwards: moves conditions into subqueries, leaves out what nobody reads, finds what
  * the scan can skip by, sorts conjuncts by cost, assigns dictionary slots. */
 void plan_finish(struct plan *p, struct arena *arena);

@@ -56,7 +56,7 @@ static enum status run_select(struct statement *st, const struct ast_statement *
     enum status s;
     struct plan *plan;
     struct relation rows = {0};
-    struct exec x = {.run = st->run};
+    struct exec x = {.run = st->run, .arena = &st->arena};
     if ((s = check_select(st, ast->select, 0, &plan, reterr)) < 0)
         return s;
     plan->outermost = ast->kind == STATEMENT_SELECT;

@@ -77,6 +77,10 @@ struct query_options {
     uint32_t parameter_count;
 };
 
+/* Queries keep up to 64 MiB of working memory for the next one, process-wide. Gives it back: for when no query ran for a
+ * while. Any thread. */
+void query_trim(void);
+
 /* One SELECT, EXPLAIN or SHOW statement; a final ';' is allowed. */
 MUST_CHECK enum status query_run(struct query_db *db, struct slice text,
                                  const struct query_options *options, struct query_result **ret,

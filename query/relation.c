@@ -13,19 +13,22 @@ void relation_init(struct relation *r, const enum phys *phys, uint32_t column_co
         r->columns[i].phys = phys[i] == PHYS_CODES ? PHYS_TEXT : phys[i];
 }
 
+void relation_free_column(struct relation_column *c)
+{
+    block_free(c->valid, c->valid_capacity);
+    block_free(c->data, c->data_capacity * phys_width(c->phys));
+    *c = (struct relation_column){0};
+}
+
 void relation_deinit(struct relation *r)
 {
     if (r == NULL || r->columns == NULL)
         return;
     for (uint32_t i = 0; i < r->column_count; i++) {
-        mem_free(r->columns[i].valid);
-        mem_free(r->columns[i].data);
+        relation_free_column(&r->columns[i]);
     }
     mem_free(r->columns);
-    arena_deinit(&r->texts);
-    for (uint32_t i = 0; i < r->kept_count; i++)
-        arena_deinit(&r->kept[i]);
-    mem_free(r->kept);
+    text_store_deinit(&r->texts);
     *r = (struct relation){0};
 }
 
@@ -33,8 +36,8 @@ void relation_reserve(struct relation *r, uint64_t more)
 {
     for (uint32_t i = 0; i < r->column_count; i++) {
         struct relation_column *c = &r->columns[i];
-        c->valid = mem_grow(c->valid, &c->valid_capacity, r->rows + more, 1);
-        c->data = mem_grow(c->data, &c->data_capacity, r->rows + more, phys_width(c->phys));
+        c->valid = block_grow(c->valid, &c->valid_capacity, r->rows + more, 1);
+        c->data = block_grow(c->data, &c->data_capacity, r->rows + more, phys_width(c->phys));
     }
 }
 
@@ -47,7 +50,7 @@ static void append_texts(struct relation *r, struct relation_column *c, const st
         valid[i] = vec_has(v, i);
         to[i] = valid[i] ? vec_text(v, i) : SLICE_EMPTY;
         if (!keep && to[i].size > 0)
-            to[i] = arena_copy(&r->texts, to[i]);
+            to[i] = text_store_add(&r->texts, to[i]);
     }
 }
 
@@ -77,18 +80,6 @@ void relation_append(struct relation *r, const struct vec *columns, uint32_t row
     r->rows += rows;
 }
 
-/* Texts of from point into its arenas; they move over whole. */
-static void take_arenas(struct relation *to, struct relation *from)
-{
-    to->kept = mem_grow(to->kept, &to->kept_capacity, to->kept_count + from->kept_count + 1,
-                        sizeof *to->kept);
-    bytes_copy(to->kept + to->kept_count, from->kept, from->kept_count * sizeof *to->kept);
-    to->kept_count += from->kept_count;
-    to->kept[to->kept_count++] = from->texts;
-    from->texts = (struct arena){0};
-    from->kept_count = 0;
-}
-
 void relation_concat(struct relation *to, struct relation *from)
 {
     ASSERT(to->column_count == from->column_count);
@@ -108,7 +99,7 @@ void relation_concat(struct relation *to, struct relation *from)
     }
     to->rows += from->rows;
     from->rows = 0;
-    take_arenas(to, from);
+    text_store_take(&to->texts, &from->texts);
 }
 
 struct vec relation_vec(const struct relation *r, uint32_t column)
@@ -120,8 +111,6 @@ struct vec relation_vec(const struct relation *r, uint32_t column)
 uint64_t relation_bytes(const struct relation *r)
 {
     uint64_t bytes = r->texts.bytes;
-    for (uint32_t i = 0; i < r->kept_count; i++)
-        bytes += r->kept[i].bytes;
     for (uint32_t i = 0; i < r->column_count; i++)
         bytes += r->columns[i].valid_capacity +
                  r->columns[i].data_capacity * phys_width(r->columns[i].phys);

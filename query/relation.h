@@ -1,11 +1,12 @@
 /*
  * relation.h - rows in memory, column by column: results of plans, of groupings, and tables of the server.
  *
- * Texts are owned by the relation's arena unless the writer promised that they outlive it. Threads: one writer.
+ * Texts are owned by the relation unless the writer promised that they outlive it. Threads: one writer.
  */
 #ifndef DRIFTLINE_QUERY_RELATION_H
 #define DRIFTLINE_QUERY_RELATION_H
 
+#include "query/block.h"
 #include "query/run.h"
 #include "query/vec.h"
 
@@ -18,10 +19,7 @@ struct relation_column {
 };
 
 struct relation {
-    struct arena texts;
-    struct arena *kept; /* of relations that were joined to this one */
-    size_t kept_capacity;
-    uint32_t kept_count;
+    struct text_store texts;
     struct relation_column *columns;
     uint32_t column_count;
     uint64_t rows;
@@ -37,6 +35,7 @@ struct sort_key {
 
 void relation_init(struct relation *r, const enum phys *phys, uint32_t column_count);
 void relation_deinit(struct relation *r);
+void relation_free_column(struct relation_column *c);
 /* Room for rows more rows; the caller fills valid and data at [rows, rows + more) and adds to r->rows. */
 void relation_reserve(struct relation *r, uint64_t more);
 /* Appends a batch. Texts are copied, except those of dictionaries when keep_dicts says that they stay. */

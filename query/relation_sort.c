@@ -70,17 +70,6 @@ struct item {
     uint32_t row;
 };
 
-static int64_t key_of_f64(double value)
-{
-    int64_t bits;
-    if (value != value)
-        return INT64_MAX - 1;
-    if (value == 0)
-        return 0;
-    memcpy(&bits, &value, sizeof bits);
-    return bits < 0 ? INT64_MIN - bits : bits;
-}
-
 /* The first key of each row, or 0 for all when it is no number. NULLs become the ends of the range, which values
  * may share: equal keys are always compared in full. */
 static void fill_items(const struct sorter *s, struct item *items)
@@ -96,7 +85,7 @@ static void fill_items(const struct sorter *s, struct item *items)
         if (v->valid[i] == 0) {
             value = key->nulls_first ? INT64_MIN : INT64_MAX;
         } else {
-            value = v->phys == PHYS_I64 ? v->i64[i] : key_of_f64(v->f64[i]);
+            value = v->phys == PHYS_I64 ? v->i64[i] : order_key_f64(v->f64[i]);
             if (key->descending)
                 value = ~value;
         }
@@ -166,8 +155,8 @@ enum status relation_sort(const struct relation *r, const struct sort_key *keys,
     if (status < 0)
         return status;
     struct sorter s = {.relation = r, .keys = keys, .key_count = key_count, .vecs = all_vecs(r)};
-    struct item *items = mem_alloc(r->rows * sizeof *items);
-    struct item *spare = mem_alloc(r->rows * sizeof *spare);
+    struct item *items = block_alloc(r->rows * sizeof *items);
+    struct item *spare = block_alloc(r->rows * sizeof *spare);
     fill_items(&s, items);
     status = sort_items(&s, &items, &spare, r->rows, run, reterr);
     if (status == STATUS_OK) {
@@ -176,8 +165,8 @@ enum status relation_sort(const struct relation *r, const struct sort_key *keys,
             order[i] = items[i].row;
         *ret_order = order;
     }
-    mem_free(items);
-    mem_free(spare);
+    block_free(items, r->rows * sizeof *items);
+    block_free(spare, r->rows * sizeof *spare);
     mem_free(s.vecs);
     run_discharge(run, bytes);
     return status;
@@ -185,22 +174,18 @@ enum status relation_sort(const struct relation *r, const struct sort_key *keys,
 
 void relation_pick(struct relation *r, const uint32_t *order, uint64_t first, uint64_t count)
 {
-    struct arena texts = {0};
+    struct text_store texts = {0};
     bool any_text = false;
     for (uint32_t c = 0; c < r->column_count; c++) {
         struct relation_column *column = &r->columns[c];
         size_t width = phys_width(column->phys);
         struct relation_column to = {.phys = column->phys};
-        to.valid = mem_grow(NULL, &to.valid_capacity, count + 1, 1);
-        to.data = mem_grow(NULL, &to.data_capacity, count + 1, width);
-        for (uint64_t i = 0; i < count; i++) {
-            uint32_t row = order[first + i];
-            to.valid[i] = column->valid[row];
-            memcpy(to.data + i * width, column->data + row * width, width);
-        }
-        any_text |= column->phys == PHYS_TEXT;
-        mem_free(column->valid);
-        mem_free(column->data);
+        to.valid = block_grow(NULL, &to.valid_capacity, count + 1, 1);
+        to.data = block_grow(NULL, &to.data_capacity, count + 1, width);
+        copy_picked(1, column->valid, order + first, count, to.valid);
+        copy_picked(width, column->data, order + first, count, to.data);
+        any_text |= to.phys == PHYS_TEXT;
+        relation_free_column(column);
         *column = to;
     }
     /* When most rows leave, their texts should too. */
@@ -208,12 +193,9 @@ void relation_pick(struct relation *r, const uint32_t *order, uint64_t first, ui
         for (uint32_t c = 0; c < r->column_count; c++) {
             struct slice *text = (struct slice *)(void *)r->columns[c].data;
             for (uint64_t i = 0; r->columns[c].phys == PHYS_TEXT && i < count; i++)
-                text[i] = text[i].size == 0 ? SLICE_EMPTY : arena_copy(&texts, text[i]);
+                text[i] = text_store_add(&texts, text[i]);
         }
-        arena_deinit(&r->texts);
-        for (uint32_t i = 0; i < r->kept_count; i++)
-            arena_deinit(&r->kept[i]);
-        r->kept_count = 0;
+        text_store_deinit(&r->texts);
         r->texts = texts;
     }
     r->rows = count;

@@ -63,15 +63,13 @@ static const struct state_spec *spec_of(const struct windows *w, uint32_t state)
 
 struct order_context {
     const struct plan *plan;
-    const uint32_t *group_keys;
+    const struct group_table *table;
 };
 
 static bool same_line(const struct order_context *o, uint32_t a, uint32_t b)
 {
-    const uint32_t *x = o->group_keys + (uint64_t)a * o->plan->key_count;
-    const uint32_t *y = o->group_keys + (uint64_t)b * o->plan->key_count;
     for (uint32_t k = 0; k < o->plan->key_count; k++)
-        if (k != o->plan->bucket_key && x[k] != y[k])
+        if (k != o->plan->bucket_key && group_key(o->table, a, k) != group_key(o->table, b, k))
             return false;
     return true;
 }
@@ -81,11 +79,12 @@ static int compare_places(const void *pa, const void *pb, void *context)
     const struct order_context *o = context;
     const struct place *a = pa;
     const struct place *b = pb;
-    const uint32_t *x = o->group_keys + (uint64_t)a->group * o->plan->key_count;
-    const uint32_t *y = o->group_keys + (uint64_t)b->group * o->plan->key_count;
-    for (uint32_t k = 0; k < o->plan->key_count; k++)
-        if (k != o->plan->bucket_key && x[k] != y[k])
-            return x[k] < y[k] ? -1 : 1;
+    for (uint32_t k = 0; k < o->plan->key_count; k++) {
+        uint32_t x = group_key(o->table, a->group, k);
+        uint32_t y = group_key(o->table, b->group, k);
+        if (k != o->plan->bucket_key && x != y)
+            return x < y ? -1 : 1;
+    }
     return (a->bucket > b->bucket) - (a->bucket < b->bucket);
 }
 
@@ -97,11 +96,11 @@ static void order_places(struct windows *w)
     struct vec values = key_map_values(&t->keys[bucket_key], &scratch);
     w->places = mem_alloc((size_t)t->count * sizeof *w->places);
     for (uint32_t g = 0; g < t->count; g++) {
-        uint32_t id = t->group_keys[(uint64_t)g * t->key_count + bucket_key];
+        uint32_t id = group_key(t, g, bucket_key);
         w->places[g] = (struct place){g, id == 0 ? INT64_MIN : values.i64[id]};
     }
     scratch_deinit(&scratch);
-    struct order_context o = {.plan = w->plan, .group_keys = t->group_keys};
+    struct order_context o = {.plan = w->plan, .table = t};
     qsort_r(w->places, t->count, sizeof *w->places, compare_places, &o);
 }
 
@@ -260,7 +259,7 @@ static const struct exact_sum *find_hour(const struct line *l, int64_t hour)
 
 static void begin_line(struct windows *w, uint32_t at)
 {
-    struct order_context o = {.plan = w->plan, .group_keys = w->groups->table.group_keys};
+    struct order_context o = {.plan = w->plan, .table = &w->groups->table};
     uint32_t count = w->groups->table.count;
     w->line_begin = at;
     w->line_end = at + 1;
@@ -277,6 +276,8 @@ static void begin_line(struct windows *w, uint32_t at)
 static bool has_own_rows(const struct windows *w, uint32_t group)
 {
     uint32_t state = w->plan->own_state;
+    if (!group_exists(&w->groups->table, group))
+        return false;
     if (state == UINT32_MAX || w->plan->key_count == 0)
         return true;
     return *(const int64_t *)states_at(&w->groups->states[state], group) > 0;

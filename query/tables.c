@@ -116,7 +116,7 @@ void query_table_row(struct query_table_rows *to, const struct query_value *cell
         c->valid[r->rows] = has;
         memset(data, 0, width);
         if (c->phys == PHYS_TEXT) {
-            struct slice text = has ? arena_copy(&r->texts, v->text) : SLICE_EMPTY;
+            struct slice text = has ? text_store_add(&r->texts, v->text) : SLICE_EMPTY;
             memcpy(data, &text, sizeof text);
         } else if (has && c->phys == PHYS_BOOL) {
             *data = v->i64 != 0;

@@ -5,7 +5,7 @@
  */
 #include "query/vec.h"
 
-#include "engine/base/check.h"
+#include "query/block.h"
 
 #define SCRATCH_CHUNK_BYTES (1u << 20)
 #define SCRATCH_ALIGN       64u
@@ -13,7 +13,7 @@
 void scratch_deinit(struct scratch *s)
 {
     for (uint32_t i = 0; i < s->chunk_count; i++)
-        mem_free(s->chunks[i]);
+        block_free(s->chunks[i], s->sizes[i]);
     mem_free(s->chunks);
     mem_free(s->sizes);
     *s = (struct scratch){0};
@@ -29,7 +29,7 @@ static void scratch_add_chunk(struct scratch *s, size_t size)
 {
     s->chunks = mem_grow(s->chunks, &s->chunks_capacity, s->chunk_count + 1, sizeof *s->chunks);
     s->sizes = mem_grow(s->sizes, &s->sizes_capacity, s->chunk_count + 1, sizeof *s->sizes);
-    s->chunks[s->chunk_count] = mem_alloc(size + SCRATCH_ALIGN);
+    s->chunks[s->chunk_count] = block_alloc(size);
     s->sizes[s->chunk_count] = size;
     s->chunk_count++;
     s->bytes += size;
@@ -38,12 +38,13 @@ static void scratch_add_chunk(struct scratch *s, size_t size)
 void *scratch_alloc(struct scratch *s, size_t size)
 {
     size = (size + SCRATCH_ALIGN - 1) & ~(size_t)(SCRATCH_ALIGN - 1);
-    while (s->chunk < s->chunk_count && size > s->sizes[s->chunk] - s->used) {
+    while (s->chunk < s->chunk_count && size + SCRATCH_ALIGN > s->sizes[s->chunk] - s->used) {
         s->chunk++;
         s->used = 0;
     }
     if (s->chunk == s->chunk_count)
-        scratch_add_chunk(s, size > SCRATCH_CHUNK_BYTES ? size : SCRATCH_CHUNK_BYTES);
+        scratch_add_chunk(s, size + SCRATCH_ALIGN > SCRATCH_CHUNK_BYTES ? size + SCRATCH_ALIGN
+                                                                        : SCRATCH_CHUNK_BYTES);
     uintptr_t start =
         ((uintptr_t)s->chunks[s->chunk] + SCRATCH_ALIGN - 1) & ~(uintptr_t)(SCRATCH_ALIGN - 1);
     void *p = (void *)(start + s->used);
@@ -234,4 +235,46 @@ const uint8_t *vec_valid_bytes(const struct vec *v, uint32_t rows, struct scratc
         all &= valid[i];
     }
     return all ? NULL : valid;
+}
+
+/* Eight rows at a time: none, as in rare conditions, costs one look; all of them is a plain run. */
+uint32_t mask_pick(const uint8_t *mask, uint32_t rows, uint32_t *picked)
+{
+    uint32_t count = 0;
+    uint32_t i = 0;
+    for (; i + 8 <= rows; i += 8) {
+        uint64_t eight;
+        memcpy(&eight, mask + i, sizeof eight);
+        if (eight == 0)
+            continue;
+        for (uint32_t k = 0; k < 8; k++) {
+            picked[count] = i + k;
+            count += mask[i + k];
+        }
+    }
+    for (; i < rows; i++) {
+        picked[count] = i;
+        count += mask[i];
+    }
+    return count;
+}
+
+#define COPY_PICKED(type)                                                                          \
+    do {                                                                                           \
+        const type *source = from;                                                                 \
+        type *target = to;                                                                         \
+        for (uint64_t i = 0; i < count; i++)                                                       \
+            target[i] = source[order[i]];                                                          \
+    } while (0)
+
+void copy_picked(size_t width, const void *from, const uint32_t *order, uint64_t count, void *to)
+{
+    if (width == 1)
+        COPY_PICKED(uint8_t);
+    else if (width == 8)
+        COPY_PICKED(uint64_t);
+    else if (width == 16)
+        COPY_PICKED(struct id128);
+    else
+        COPY_PICKED(uint32_t);
 }

@@ -100,6 +100,10 @@ void vec_decode(struct vec *v, uint32_t rows, struct scratch *scratch);
 /* ret[i] = v[rows[i]]; constants stay as they are. */
 void vec_gather(const struct vec *v, const uint32_t *rows, uint32_t count, struct scratch *scratch,
                 struct vec *ret);
+/* Indexes of the rows whose byte is 1; picked has a place more than rows. Returns how many. */
+uint32_t mask_pick(const uint8_t *mask, uint32_t rows, uint32_t *picked);
+/* to[i] = from[order[i]], values of `width` bytes. */
+void copy_picked(size_t width, const void *from, const uint32_t *order, uint64_t count, void *to);
 /* Rows first .. of v (valid bytes and payload move along); constants stay as they are. */
 struct vec vec_slice(const struct vec *v, uint64_t first);
 /* Valid bytes of a vec, written out; NULL when every row has a value. */

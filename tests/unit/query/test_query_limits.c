@@ -111,6 +111,7 @@ Test(query_limits, memory)
     expect(db, "SELECT sum(n) FROM numbers", &options, STATUS_OK, NULL);
     expect(db, "SELECT count(DISTINCT t) FROM numbers", &options, STATUS_LIMIT, "12 MiB of memory");
     expect(db, "SELECT t, p50(n) FROM numbers GROUP BY t", &options, STATUS_LIMIT, "memory");
+    options.memory_bytes_max = 7 << 20;
     expect(db, "SELECT * FROM numbers ORDER BY t", &options, STATUS_LIMIT, "memory");
     options.memory_bytes_max = 1 << 20;
     expect(db, "SELECT sum(n) FROM numbers", &options, STATUS_LIMIT, "memory");
