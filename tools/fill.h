@@ -14,7 +14,7 @@
 #include "engine/span/cell.h"
 
 #define FILL_COLUMNS_MAX   (128u + SCORE_COLUMNS_MAX)
-#define FILL_CACHE_ENTRIES 1024u /* a power of two */
+#define FILL_CACHE_ENTRIES 8192u /* a power of two */
 #define FILL_REQUIRED_MAX  3u
 
 /* How the text of a column is read. */

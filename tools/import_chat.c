@@ -286,22 +286,40 @@ static enum status llm_span(struct chat_import *c, uint32_t index, uint64_t root
     return span_end(c, reterr);
 }
 
-/* The call a tool result answers, among those of the assistant messages before it, and who made it. Without a matching id
- * it is the next one of the last message that made calls. */
+static const struct chat_call *call_named(const struct chat_message *caller,
+                                          const struct chat_message *result)
+{
+    for (const struct chat_call *call = caller->calls; call != NULL; call = call->next) {
+        bool same = result->tool_call_id.size != 0 ? slice_equal(call->id, result->tool_call_id)
+                                                   : slice_equal(call->name, result->name);
+        if (same)
+            return call;
+    }
+    return NULL;
+}
+
+/* The call a tool result answers, and who made it: by id or name among all calls before it, else by its place among
+ * the results behind the last message that made calls. */
 static const struct chat_call *call_find(const struct chat *chat, uint32_t index,
                                          uint32_t *ret_caller)
 {
     const struct chat_message *result = &chat->messages[index];
     for (uint32_t i = index; i > 0; i--) {
-        const struct chat_message *m = &chat->messages[i - 1];
-        for (const struct chat_call *call = m->calls; call != NULL; call = call->next) {
-            bool same = result->tool_call_id.size != 0 ? slice_equal(call->id, result->tool_call_id)
-                                                       : slice_equal(call->name, result->name);
-            if (same) {
-                *ret_caller = i - 1;
-                return call;
-            }
+        const struct chat_call *call = call_named(&chat->messages[i - 1], result);
+        *ret_caller = i - 1;
+        if (call != NULL)
+            return call;
+    }
+    uint32_t place = 0;
+    for (uint32_t i = index; i > 0; i--) {
+        const struct chat_call *call = chat->messages[i - 1].calls;
+        *ret_caller = i - 1;
+        if (call != NULL) {
+            while (call != NULL && place-- > 0)
+                call = call->next;
+            return call;
         }
+        place += chat->messages[i - 1].role == CHAT_TOOL;
     }
     return NULL;
 }

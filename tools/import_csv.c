@@ -84,17 +84,15 @@ static enum status header_column(struct csv_import *c, struct slice name, struct
 static enum status header_read(struct csv_import *c, struct error *reterr)
 {
     struct input *in = c->in;
+    const uint8_t *at;
     const uint8_t *after;
-    for (;;) {
-        struct slice window = input_window(in);
-        after = csv_skip_record(window.data, window.data + window.size, in->finished);
-        if (after != NULL)
-            break;
+    do {
         enum status s = input_more(in, reterr);
         if (s < 0)
             return s;
-    }
-    const uint8_t *at = in->data + in->at;
+        at = in->data + in->at;
+        after = csv_skip_record(at, in->data + in->end, in->finished);
+    } while (after == NULL);
     const uint8_t *end = after;
     if (end - at >= 3 && memcmp(at, "\xef\xbb\xbf", 3) == 0)
         at += 3;
@@ -166,10 +164,9 @@ static enum status cell_refs(struct csv_import *c, struct fill_column *column, s
                              struct error *reterr)
 {
     bool is_output = column->target.column->id == SPANS_output;
-    bool is_json = text.data[0] == '[' || text.data[0] == '{';
     buffer_reset(&c->refs);
-    enum status s = message_set_cell(&c->im->messages, text, is_json,
-                                     is_output ? "assistant" : "user", &c->refs, reterr);
+    enum status s = message_set_text(&c->im->messages, text, is_output ? "assistant" : "user",
+                                     &c->refs, reterr);
     if (s >= 0)
         fill_refs(&c->im->fill, column, buffer_slice(&c->refs));
     return s;

@@ -103,8 +103,8 @@ static enum status refs_set(struct ndjson_import *n, struct fill_column *c, stru
 {
     bool is_output = c->target.column->id == SPANS_output;
     buffer_reset(&n->refs);
-    enum status s = message_set_cell(&n->im->messages, value, true,
-                                     is_output ? "assistant" : "user", &n->refs, reterr);
+    enum status s = message_set_json(&n->im->messages, value, is_output ? "assistant" : "user",
+                                     &n->refs, reterr);
     if (s >= 0)
         fill_refs(&n->im->fill, c, buffer_slice(&n->refs));
     return s;
@@ -124,9 +124,10 @@ static enum status value_set(struct ndjson_import *n, struct fill_column *c, str
     if (c->kind == FILL_REFS)
         return refs_set(n, c, value, reterr);
     if (c->target.column->id == SPANS_attributes && n->im->table == TABLE_SPANS) {
-        if (t != JSON_OBJECT_BEGIN)
+        struct slice text = t == JSON_STRING ? string : value;
+        if (text.size == 0 || text.data[0] != '{')
             return error_set(reterr, STATUS_INVALID, "expected an object");
-        n->attributes = value;
+        n->attributes = text;
     }
     if (is_nested && c->kind != FILL_TEXT)
         return error_set(reterr, STATUS_INVALID, "expected one value, not an object or array");
@@ -161,16 +162,20 @@ static enum status attributes_merge(struct ndjson_import *n, struct error *reter
     if (field == NULL)
         return error_set(reterr, STATUS_INVALID, "table %s has no attributes",
                          table_name(n->im->table));
+    /* The object without what may stand behind it; the reader has seen that it is one unless it came as a string. */
+    struct json j = json_over(n->attributes);
+    struct slice object = n->attributes.size == 0 ? SLICE_EMPTY : json_skip(&j, json_next(&j));
+    if (n->attributes.size != 0 && object.size == 0)
+        return json_error(&j, "attributes", reterr);
+    j = json_over(object);
+    bool is_empty = object.size == 0 ||
+                    (json_next(&j) == JSON_OBJECT_BEGIN && json_next(&j) == JSON_OBJECT_END);
     buffer_reset(&n->merged);
-    struct slice inner = n->attributes;
-    struct json j = json_over(inner);
-    bool is_empty =
-        inner.size == 0 || (json_next(&j) == JSON_OBJECT_BEGIN && json_next(&j) == JSON_OBJECT_END);
     if (is_empty)
         buffer_add_byte(&n->merged, '{');
     else
-        buffer_add(&n->merged, inner.data, inner.size - 1);
-    buffer_add(&n->merged, n->extra.data + (is_empty ? 1 : 0), n->extra.size - (is_empty ? 1 : 0));
+        buffer_add(&n->merged, object.data, object.size - 1);
+    buffer_add(&n->merged, n->extra.data + is_empty, n->extra.size - is_empty);
     buffer_add_byte(&n->merged, '}');
     return fill_text(&n->im->fill, field->fill, buffer_slice(&n->merged), reterr);
 }

@@ -133,21 +133,31 @@ static enum status add_array(struct message_set *set, struct json *j, struct buf
     return STATUS_OK;
 }
 
-enum status message_set_cell(struct message_set *set, struct slice text, bool is_json,
-                             const char *role, struct buffer *refs, struct error *reterr)
+enum status message_set_text(struct message_set *set, struct slice text, const char *role,
+                             struct buffer *refs, struct error *reterr)
 {
-    if (!is_json)
-        return add_content(set, role, text, refs, reterr);
-    struct arena scratch = {0};
+    size_t before = refs->size;
     struct json j = json_over(text);
+    bool is_array = text.size > 0 && text.data[0] == '[' && json_next(&j) == JSON_ARRAY_BEGIN;
+    if (is_array && add_array(set, &j, refs, NULL) >= 0 && json_next(&j) == JSON_END)
+        return STATUS_OK;
+    refs->size = before;
+    return add_content(set, role, text, refs, reterr);
+}
+
+enum status message_set_json(struct message_set *set, struct slice json, const char *role,
+                             struct buffer *refs, struct error *reterr)
+{
+    struct arena scratch = {0};
+    struct json j = json_over(json);
     enum json_token t = json_next(&j);
     enum status s;
     if (t == JSON_ARRAY_BEGIN)
         s = add_array(set, &j, refs, reterr);
     else if (t == JSON_OBJECT_BEGIN)
-        s = add_value(set, text, refs, reterr);
+        s = add_value(set, json, refs, reterr);
     else if (t == JSON_STRING)
-        s = add_content(set, role, json_string(&j, &scratch), refs, reterr);
+        s = message_set_text(set, json_string(&j, &scratch), role, refs, reterr);
     else if (t < 0)
         s = json_error(&j, "messages", reterr);
     else

@@ -28,11 +28,15 @@ struct id128 message_set_add(struct message_set *set, struct slice body);
 /* The same for a message whose address is known. */
 void message_set_add_message(struct message_set *set, const struct message *message);
 /*
- * Adds the messages of a cell and appends their addresses to refs: a JSON array of messages, one message object, or
- * (plain text or a JSON string, is_json false or true) the content of one message of that role. Bodies are written as
- * JSON.stringify would. STATUS_INVALID says what is wrong.
+ * Adds the messages of a JSON value and appends their addresses to refs: an array of messages, one message object, or a string:
+ * the content of one message of that role (or an array of messages once more, as our own NDJSON has it). Bodies are
+ * written as JSON.stringify would. STATUS_INVALID says what is wrong.
  */
-MUST_CHECK enum status message_set_cell(struct message_set *set, struct slice text, bool is_json,
+MUST_CHECK enum status message_set_json(struct message_set *set, struct slice json,
+                                        const char *role, struct buffer *refs,
+                                        struct error *reterr);
+/* The same for a bare text: an array of messages when it reads as one, else the content of one message. */
+MUST_CHECK enum status message_set_text(struct message_set *set, struct slice text,
                                         const char *role, struct buffer *refs,
                                         struct error *reterr);
 

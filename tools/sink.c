@@ -170,6 +170,8 @@ enum status sink_send(struct sink *s, const struct wire_input *in, const struct 
         rows = tables[i] != NULL ? tables[i]->rows : 0;
     s->rows += rows;
     show_progress(s);
+    if (s->tap != NULL)
+        s->tap(s->tap_context, in);
     if (s->client == NULL)
         return STATUS_OK;
     if (s->first == NULL)

@@ -23,8 +23,11 @@ struct sink {
     struct wire_client *client; /* NULL: dry run */
     struct progress_line progress;
     const struct input *input; /* for progress; may be NULL */
-    double fraction;           /* progress without an input; negative: unknown */
-    struct sink_batch *first;  /* sent and not settled, in order */
+    /* Sees every batch before it goes out; may be NULL. */
+    void (*tap)(void *context, const struct wire_input *in);
+    void *tap_context;
+    double fraction;          /* progress without an input; negative: unknown */
+    struct sink_batch *first; /* sent and not settled, in order */
     struct sink_batch *last;
     uint64_t next_seq;   /* of the next batch: the client counts from 1 */
     uint64_t rows;       /* handed over */
