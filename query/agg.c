@@ -87,8 +87,8 @@ static const uint8_t *both(struct states *s, const uint8_t *a, const uint8_t *b,
     if (a == NULL || b == NULL)
         return a == NULL ? b : a;
     uint8_t *take = SCRATCH_ARRAY(s->scratch, uint8_t, rows);
-    for (uint32_t i = 0; i < rows; i++)
-        take[i] = a[i] & b[i];
+    memcpy(take, a, rows);
+    (void)mask_and(take, b, rows);
     return take;
 }
 

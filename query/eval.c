@@ -11,7 +11,6 @@
 #include <stdio.h>
 
 #include "query/function.h"
-#include "query/hot.h"
 
 enum status eval_fail(struct eval *ev, const struct expr *e, const char *format, ...)
 {
@@ -332,22 +331,6 @@ enum status eval_expr(struct eval *ev, const struct expr *e, struct vec *ret)
         break;
     }
     return error_set_at(ev->reterr, STATUS_INVALID, e->position, "an aggregate is out of place");
-}
-
-/* mask &= truth, and how many are left. Bytes are 0 or 1. */
-HOT static uint32_t mask_and(uint8_t *restrict mask, const uint8_t *restrict truth, uint32_t rows)
-{
-    uint32_t left = 0;
-    for (uint32_t block = 0; block < rows; block += 128) {
-        uint32_t end = rows - block < 128 ? rows : block + 128;
-        uint8_t some = 0;
-        for (uint32_t r = block; r < end; r++) {
-            mask[r] &= truth[r];
-            some = (uint8_t)(some + mask[r]);
-        }
-        left += some;
-    }
-    return left;
 }
 
 enum status eval_mask(struct eval *ev, const struct expr *e, uint8_t *mask, uint32_t *ret_left)

@@ -24,7 +24,8 @@ struct dict_result {
     uint8_t *valid; /* per entry; NULL: all */
     void *values;   /* per entry; for TEXT: of `derived` */
     struct dict derived;
-    uint32_t truths; /* BOOL, all valid, at most 32 entries: bit c is entry c's value */
+    uint32_t truths; /* BOOL, at most 32 entries: bit c is entry c's value */
+    uint32_t valids; /* and whether it has one */
     bool is_small;
 };
 
@@ -181,9 +182,11 @@ static enum status build_table(struct eval *ev, const struct expr *e, const stru
     r->ready = true;
     if (r->phys != PHYS_TEXT && memchr(r->valid, 0, count) == NULL)
         r->valid = NULL;
-    r->is_small = r->phys == PHYS_BOOL && r->valid == NULL && count <= 32;
-    for (uint32_t i = 0; r->is_small && i < count; i++)
+    r->is_small = r->phys == PHYS_BOOL && count <= 32;
+    for (uint32_t i = 0; r->is_small && i < count; i++) {
         r->truths |= (uint32_t)((const uint8_t *)r->values)[i] << i;
+        r->valids |= (uint32_t)(r->valid == NULL || r->valid[i] != 0) << i;
+    }
     return STATUS_OK;
 }
 
@@ -218,6 +221,11 @@ static void look_up(struct eval *ev, const struct dict_result *r, const uint32_t
         uint8_t *truth = SCRATCH_ARRAY(ev->scratch, uint8_t, rows);
         look_up_bits(r->truths, codes, rows, truth);
         ret->truth = truth;
+        if (r->valid != NULL) {
+            uint8_t *valid = SCRATCH_ARRAY(ev->scratch, uint8_t, rows);
+            look_up_bits(r->valids, codes, rows, valid);
+            ret->valid = valid;
+        }
         return;
     }
     if (r->valid != NULL) {

@@ -115,8 +115,9 @@ static enum status update_state(struct worker *w, struct eval *ev, struct values
             return s;
         vec_expand(&filter, ev->rows, &w->scratch);
         mask = SCRATCH_ARRAY(&w->scratch, uint8_t, ev->rows);
-        for (uint32_t i = 0; i < ev->rows; i++)
-            mask[i] = filter.truth[i] & (filter.valid == NULL ? 1 : filter.valid[i]);
+        memcpy(mask, filter.truth, ev->rows);
+        if (filter.valid != NULL)
+            (void)mask_and(mask, filter.valid, ev->rows);
     }
     /* The argument of a row that FILTER drops must not fail. */
     const uint8_t *active = ev->active;

@@ -6,6 +6,7 @@
 #include "query/vec.h"
 
 #include "query/block.h"
+#include "query/hot.h"
 
 #define SCRATCH_CHUNK_BYTES (1u << 20)
 #define SCRATCH_ALIGN       64u
@@ -235,6 +236,21 @@ const uint8_t *vec_valid_bytes(const struct vec *v, uint32_t rows, struct scratc
         all &= valid[i];
     }
     return all ? NULL : valid;
+}
+
+HOT uint32_t mask_and(uint8_t *restrict mask, const uint8_t *restrict truth, uint32_t rows)
+{
+    uint32_t left = 0;
+    for (uint32_t block = 0; block < rows; block += 128) {
+        uint32_t end = rows - block < 128 ? rows : block + 128;
+        uint8_t some = 0;
+        for (uint32_t r = block; r < end; r++) {
+            mask[r] &= truth[r];
+            some = (uint8_t)(some + mask[r]);
+        }
+        left += some;
+    }
+    return left;
 }
 
 /* Eight rows at a time: none, as in rare conditions, costs one look; all of them is a plain run. */

@@ -100,6 +100,8 @@ void vec_decode(struct vec *v, uint32_t rows, struct scratch *scratch);
 /* ret[i] = v[rows[i]]; constants stay as they are. */
 void vec_gather(const struct vec *v, const uint32_t *rows, uint32_t count, struct scratch *scratch,
                 struct vec *ret);
+/* mask &= truth, bytes 0 or 1; returns how many are left. */
+uint32_t mask_and(uint8_t *mask, const uint8_t *truth, uint32_t rows);
 /* Indexes of the rows whose byte is 1; picked has a place more than rows. Returns how many. */
 uint32_t mask_pick(const uint8_t *mask, uint32_t rows, uint32_t *picked);
 /* to[i] = from[order[i]], values of `width` bytes. */
