@@ -9,6 +9,7 @@
 
 #define STRINGS_KEPT      8192u      /* a dictionary beyond this starts over with the next batch */
 #define STRINGS_BYTES     (4u << 20) /* likewise */
+#define CACHE_ENTRIES_MAX 8192u      /* a power of two; no more than rows of a batch are of use */
 #define NUMBER_BYTES_MAX  48u        /* longer ones are left to cell_parse */
 #define NUMBER_BYTES_ROOM (NUMBER_BYTES_MAX + 16u)
 
@@ -55,7 +56,7 @@ void fill_reset(struct fill *f)
             (c->strings.count <= STRINGS_KEPT && c->strings.arena.bytes <= STRINGS_BYTES))
             continue;
         intern_reset(&c->strings);
-        memset(c->cache, 0, FILL_CACHE_ENTRIES * sizeof *c->cache);
+        memset(c->cache, 0, ((size_t)c->cache_mask + 1) * sizeof *c->cache);
     }
     arena_reset(&f->arena);
     f->bytes = 0;
@@ -126,7 +127,10 @@ static struct fill_column *column_make(struct fill *f, const struct cell_target 
     c->payload = mem_zero(f->rows_max, storage_width(target->column->storage));
     if (c->kind == FILL_STRING) {
         intern_init(&c->strings);
-        c->cache = mem_zero(FILL_CACHE_ENTRIES, sizeof *c->cache);
+        c->cache_mask = CACHE_ENTRIES_MAX - 1;
+        while (c->cache_mask / 2 >= f->rows_max)
+            c->cache_mask /= 2;
+        c->cache = mem_zero((size_t)c->cache_mask + 1, sizeof *c->cache);
     } else {
         c->valid = mem_zero(f->rows_max, 1);
     }

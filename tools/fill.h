@@ -13,9 +13,8 @@
 #include "engine/base/limits.h"
 #include "engine/span/cell.h"
 
-#define FILL_COLUMNS_MAX   (128u + SCORE_COLUMNS_MAX)
-#define FILL_CACHE_ENTRIES 8192u /* a power of two */
-#define FILL_REQUIRED_MAX  3u
+#define FILL_COLUMNS_MAX  (128u + SCORE_COLUMNS_MAX)
+#define FILL_REQUIRED_MAX 3u
 
 /* How the text of a column is read. */
 enum fill_kind {
@@ -53,6 +52,7 @@ struct fill_column {
     };
     struct intern strings; /* STR */
     struct fill_cached *cache;
+    uint32_t cache_mask; /* entries - 1, a power of two less one */
     struct dict dict;
     uint8_t last_hex[ID128_HEX_BYTES]; /* text of the trace id before; a zero means none */
     struct id128 last_id;

@@ -206,7 +206,7 @@ void fill_string_fast(struct fill_column *c, uint32_t row, const uint8_t *at, si
     else
         high = word_head(load64(at + 8), size - 8);
     uint64_t hash = (low ^ (high + size) * 0x9e3779b97f4a7c15u) * 0xff51afd7ed558ccdu;
-    struct fill_cached *cached = &c->cache[hash >> 32 & (FILL_CACHE_ENTRIES - 1)];
+    struct fill_cached *cached = &c->cache[hash >> 32 & c->cache_mask];
     if (cached->code == 0 || cached->low != low || cached->high != high || cached->size != size)
         *cached = (struct fill_cached){.low = low,
                                        .high = high,

@@ -78,6 +78,24 @@ static void csv_text(const char *text, struct buffer *to)
         buffer_add_text(to, text);
 }
 
+/* Input and output; spans without text have none. */
+static void csv_messages(const struct gen_span *s, struct buffer *to)
+{
+    struct buffer messages = {0};
+    if (s->output_count == 0) {
+        buffer_add_text(to, ",,");
+        return;
+    }
+    buffer_add_byte(to, ',');
+    messages_text(s->history, s->input_count, &messages);
+    csv_quoted(buffer_slice(&messages), to);
+    buffer_add_byte(to, ',');
+    buffer_reset(&messages);
+    messages_text(s->history + s->input_count, s->output_count, &messages);
+    csv_quoted(buffer_slice(&messages), to);
+    buffer_deinit(&messages);
+}
+
 void gen_csv_header(bool text, struct buffer *to)
 {
 #define FIELD(column, kind, name, member) buffer_add_text(to, name ",");
@@ -104,19 +122,8 @@ void gen_csv_row(const struct gen_span *s, bool text, struct buffer *to)
     (void)float_text(s->relevance, to);
     buffer_add_byte(to, ',');
     (void)float_text(s->toxicity, to);
-    if (text) {
-        struct buffer messages = {0};
-        buffer_add_byte(to, ',');
-        messages_text(s->history, s->input_count, &messages);
-        if (s->output_count != 0)
-            csv_quoted(buffer_slice(&messages), to);
-        buffer_add_byte(to, ',');
-        buffer_reset(&messages);
-        messages_text(s->history + s->input_count, s->output_count, &messages);
-        if (s->output_count != 0)
-            csv_quoted(buffer_slice(&messages), to);
-        buffer_deinit(&messages);
-    }
+    if (text)
+        csv_messages(s, to);
     buffer_add_byte(to, '\n');
 }
 

@@ -43,9 +43,11 @@ static void window_make_room(struct input *in)
         memmove(in->data, in->data + in->at, size);
     in->at = 0;
     in->end = size;
-    size_t wanted = size + INPUT_CHUNK;
-    if (wanted + INPUT_PADDING > in->capacity) {
-        in->capacity = 2 * size + INPUT_CHUNK + INPUT_PADDING;
+    /* A byte more than the file has, so that its end is seen with the last read. */
+    bool is_small = in->bytes_total != 0 && in->bytes_total < INPUT_CHUNK;
+    size_t chunk = is_small ? (size_t)in->bytes_total + 1 : INPUT_CHUNK;
+    if (size + chunk + INPUT_PADDING > in->capacity) {
+        in->capacity = 2 * size + chunk + INPUT_PADDING;
         in->data = mem_resize(in->data, in->capacity);
     }
 }

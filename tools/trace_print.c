@@ -366,8 +366,10 @@ static void add_totals(struct printer *p)
     }
     buffer_printf(p->to, "%llu spans  ", (unsigned long long)p->rows->row_count);
     add_ms(p->to, p->end_ns - p->start_ns);
-    buffer_printf(p->to, "  %lld>%lld tokens  $%.4f\n", (long long)tokens_in, (long long)tokens_out,
-                  (double)cost_nusd / 1e9);
+    buffer_printf(p->to, "  %lld>%lld tokens", (long long)tokens_in, (long long)tokens_out);
+    if (cost_nusd != 0)
+        buffer_printf(p->to, "  $%.4f", (double)cost_nusd / 1e9);
+    buffer_add_byte(p->to, '\n');
 }
 
 static void add_header(struct printer *p)
@@ -379,7 +381,7 @@ static void add_header(struct printer *p)
                  {"  session", FIELD_SESSION},
                  {"  user", FIELD_USER},
                  {"  service", FIELD_SERVICE},
-                 {"  ", FIELD_TIME}};
+                 {" ", FIELD_TIME}};
     terminal_add_colour(p->to, p->style->coloured, COLOUR_BOLD);
     for (size_t i = 0; i < sizeof facts / sizeof facts[0]; i++) {
         struct slice value = field(p, 0, facts[i].field);

@@ -87,7 +87,7 @@ static struct slice header_value(const struct request *r, const char *name)
 /* Finds the end of the head and the body's size. False: not a request this sink takes. */
 static bool head_look(struct request *r)
 {
-    if (r->head_bytes != 0)
+    if (r->head_bytes != 0 || r->bytes.size == 0)
         return true;
     const uint8_t *end = memmem(r->bytes.data, r->bytes.size, "\r\n\r\n", 4);
     if (end == NULL)
