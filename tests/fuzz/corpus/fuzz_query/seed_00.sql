@@ -1,0 +1,1 @@
+SELECT i, count(*), sum(f), avg(f), p95(f), quantile_exact(f, 0.5), stddev(i) FROM x WHERE t LIKE 'text%' GROUP BY i HAVING count(*) > 0 ORDER BY 2 DESC NULLS LAST LIMIT 3 OFFSET 1

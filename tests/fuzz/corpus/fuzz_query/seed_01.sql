@@ -1,0 +1,1 @@
+SELECT time_bucket('30m', time) b, t, count(DISTINCT i), min(t), max(f), first(i), last(t) FROM x GROUP BY 1, 2 ROLLING '1h'

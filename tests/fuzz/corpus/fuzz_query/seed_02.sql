@@ -1,0 +1,1 @@
+SELECT t, drift(f, '30m', '1h', 1), baseline(f, '28d'), baseline_mad(f, '14d') FROM x WHERE time > now() - interval '1h' GROUP BY t

@@ -1,0 +1,1 @@
+SELECT time_bucket('10m', time), drift(f, '30m', '1h', 1), baseline(f, '28d') FROM x GROUP BY 1

@@ -1,0 +1,1 @@
+SELECT DISTINCT upper(t), CASE WHEN i > 0 THEN 'p' WHEN i < 0 THEN 'n' ELSE t END, coalesce(t, 'none'), nullif(i, 3) FROM x ORDER BY 1

@@ -1,0 +1,1 @@
+WITH a AS (SELECT t, count(*) n FROM x GROUP BY t), b (u, m) AS (SELECT * FROM a WHERE n > 1) SELECT u || m, m * 2.5 FROM b WHERE u = 'text 1'

@@ -1,0 +1,1 @@
+SELECT j->'a'->1->>'b', j->>'n', json_array_length(j->'a'), i IN (1, 2, NULL), f BETWEEN -1 AND 1, t ~ '^te.t', t ILIKE '%T_' FROM x

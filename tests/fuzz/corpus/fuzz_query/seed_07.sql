@@ -1,0 +1,1 @@
+SELECT extract(hour from time), date_trunc('week', time), time - interval '1 hour 30 minutes', d * 2, d / 3, to_timestamp(f), floor(extract(epoch from time)/60)*60 FROM x

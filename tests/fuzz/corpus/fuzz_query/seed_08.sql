@@ -1,0 +1,1 @@
+SELECT $1 + i, $2::int, substr(t, $1), left(t, -1), round(f, 1), i / nullif(i, 0), i % 3, -f, NOT b, b IS TRUE, i IS DISTINCT FROM 3 FROM x

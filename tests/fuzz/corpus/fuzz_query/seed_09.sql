@@ -1,0 +1,1 @@
+EXPLAIN SELECT string_agg(t, ',') FILTER (WHERE b), percentile_cont(0.9) WITHIN GROUP (ORDER BY f DESC), bool_or(b) FROM x

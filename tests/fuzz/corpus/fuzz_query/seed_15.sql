@@ -1,0 +1,1 @@
+SELECT model, p50(latency_ms) FROM spans WHERE trace_id = '00112233445566778899aabbccddeeff' AND score.x < 0.5 GROUP BY 1
