@@ -102,12 +102,13 @@ const uint8_t *csv_skip_record(const uint8_t *at, const uint8_t *end, bool last_
     bool field_begins = true;
     while (at < end) {
         if (field_begins && *at == '"') {
-            for (at++; at < end; at++) {
+            at++;
+            while (at < end) {
                 const uint8_t *quote = memchr(at, '"', (size_t)(end - at));
                 at = quote != NULL ? quote : end;
                 if (at + 1 >= end || at[1] != '"')
                     break;
-                at++;
+                at += 2; /* a doubled quote */
             }
             at += at < end;
         }

@@ -289,7 +289,7 @@ static struct gen_span *span_begin(struct trace *t, const char *kind, const char
         .name = name,
         .prompt_name = t->prompt->name,
         .prompt_version = t->version,
-        .temperature = NAN,
+        .temperature = (double)NAN,
         .status = "ok",
         .http_status = GEN_NO_INT,
         .tokens_in = GEN_NO_INT,
@@ -298,10 +298,10 @@ static struct gen_span *span_begin(struct trace *t, const char *kind, const char
         .cost_nusd = GEN_NO_INT,
         .tool_result_empty = GEN_NO_INT,
         .retrieved_count = GEN_NO_INT,
-        .retrieved_top_score = NAN,
-        .groundedness = NAN,
-        .relevance = NAN,
-        .toxicity = NAN,
+        .retrieved_top_score = (double)NAN,
+        .groundedness = (double)NAN,
+        .relevance = (double)NAN,
+        .toxicity = (double)NAN,
     };
     return s;
 }
