@@ -18,7 +18,7 @@ for io in uring posix; do
     unset http native pg
     set -- --io "$io" --no-auth --set storage.seal_age=100ms --set storage.seal_rows=20000 \
         --set storage.compact_every=150ms --set storage.retain_every=200ms --set retention.text_age=300ms \
-        --set retention.rows_age=30d --log-level warn
+        --set retention.rows_age=30d --set query.timeout=10m --log-level warn
     if ! start_server "$@"; then
         if [ "$io" = uring ] && grep -q 'io_uring' "$work/server.log"; then
             echo "io_uring is refused here; posix only"
