@@ -140,6 +140,17 @@ enum status server_config_set(struct server_config *c, const char *key, const ch
     return STATUS_OK;
 }
 
+enum status server_config_set_pair(struct server_config *c, const char *pair,
+                                   struct error *reterr)
+{
+    char key[128];
+    const char *equals = strchr(pair, '=');
+    if (equals == NULL || (size_t)(equals - pair) >= sizeof key)
+        return error_set(reterr, STATUS_INVALID, "--set wants KEY=VALUE, not '%s'", pair);
+    (void)snprintf(key, sizeof key, "%.*s", (int)(equals - pair), pair);
+    return server_config_set(c, key, equals + 1, reterr);
+}
+
 enum status server_config_load(struct server_config *c, const char *path, struct error *reterr)
 {
     struct yaml *y = NULL;

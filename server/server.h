@@ -28,6 +28,8 @@ MUST_CHECK enum status server_config_load(struct server_config *c, const char *p
 MUST_CHECK enum status server_config_environment(struct server_config *c, struct error *reterr);
 /* key: dotted path as in the file, e.g. "listen.http". */
 MUST_CHECK enum status server_config_set(struct server_config *c, const char *key, const char *value, struct error *reterr);
+/* The same from "KEY=VALUE", as --set takes it. */
+MUST_CHECK enum status server_config_set_pair(struct server_config *c, const char *pair, struct error *reterr);
 /* Cross-checks: no_auth only on loopback, data directory given, ... */
 MUST_CHECK enum status server_config_check(const struct server_config *c, struct error *reterr);
 /* YAML with the docs as comments. */

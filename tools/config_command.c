@@ -18,17 +18,6 @@ static const struct option_spec config_options[] = {
     {OPTION_SET, "set", "KEY=VALUE", "as with serve; may be repeated"},
 };
 
-/* "key=value" onto the configuration. */
-static enum status set_pair(struct server_config *config, const char *pair, struct error *reterr)
-{
-    char key[128];
-    const char *equals = strchr(pair, '=');
-    if (equals == NULL || (size_t)(equals - pair) >= sizeof key)
-        return error_set(reterr, STATUS_INVALID, "--set wants KEY=VALUE, not '%s'", pair);
-    (void)snprintf(key, sizeof key, "%.*s", (int)(equals - pair), pair);
-    return server_config_set(config, key, equals + 1, reterr);
-}
-
 static int dump(const struct server_config *config)
 {
     struct buffer text = {0};
@@ -77,7 +66,7 @@ static int config_run(const struct command *self, int argc, char **argv)
             goto out;
         if (key == OPTION_DEFAULTS) {
             defaults = true;
-        } else if (set_pair(&config, o.value, &error) < 0) {
+        } else if (server_config_set_pair(&config, o.value, &error) < 0) {
             exit_code = command_usage_error("config", "%s", error.text);
             goto out;
         }

@@ -58,12 +58,7 @@ static enum status flag_apply(struct server_config *config, int flag, const char
         return server_config_set(config, key, value != NULL ? value : "true", reterr);
     if (flag != OPTION_SET)
         return STATUS_OK; /* --config was read in the first round */
-    char name[128];
-    const char *equals = strchr(value, '=');
-    if (equals == NULL || (size_t)(equals - value) >= sizeof name)
-        return error_set(reterr, STATUS_INVALID, "--set wants KEY=VALUE, not '%s'", value);
-    (void)snprintf(name, sizeof name, "%.*s", (int)(equals - value), value);
-    return server_config_set(config, name, equals + 1, reterr);
+    return server_config_set_pair(config, value, reterr);
 }
 
 /* Walks the flags: in the first round only --config counts, so that flags win whatever their order. */
