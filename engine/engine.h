@@ -2,7 +2,8 @@
  * engine.h - the door to the store. Everything above the engine comes through here.
  *
  * Place:    server, query, tools -> [here] -> wal, head, segment, text, patch, manifest, compact
- * Threads:  one writer thread calls engine_append, engine_pump and engine_wait. Scans, text reads and
+ * Threads:  engine_append, engine_pump and engine_wait take turns behind a lock and may be called from any thread; one thread
+ *           (the loop) pumps when engine_event_fd says so. Scans, text reads and
  *           info calls come from any thread and never block the writer. Maintenance runs on the engine's own
  *           threads, or in the caller's for engine_seal / engine_compact / engine_retain.
  * Promise:  a commit is durable, then visible, then reported by engine_pump - in this order.
@@ -148,6 +149,36 @@ struct retain_result {
 /* dry_run: only count. project 0: all. */
 MUST_CHECK enum status engine_retain(struct engine *e, uint32_t project, const struct retention *retention, bool dry_run,
                                      const struct progress *progress, struct retain_result *ret, struct error *reterr);
+
+/*
+ * Changes cells of stored spans in place of amendments, for what touches much of history (prices, mappings): every
+ * segment with changed rows is written anew and replaces the old one in the manifest, so a crash leaves the old or the new file.
+ * Rows of heads are sealed first. Identity and order columns (time, trace_id, span_id, parent_id, session, seq) can't be changed.
+ */
+struct rewrite_rows {
+    uint32_t rows;
+    const struct vector *vectors; /* vectors[i] is read[i], amendments applied */
+};
+struct rewrite {
+    uint32_t project;
+    int64_t from_ns, until_ns;           /* rows whose time is in [from, until); 0, 0: all */
+    const struct column *const *read;
+    uint32_t read_count;
+    /* For each block of rows: puts the columns to replace (whole vectors of in->rows rows, memory from the arena) into ret_columns
+     * (room for 32) and their number into *ret_count; 0: nothing to change. *ret_changed: rows changed, for the report. Rows
+     * outside the time range must be handed back as they were. Called from one thread. */
+    enum status (*edit)(void *context, const struct rewrite_rows *in, struct arena *arena, struct batch_column *ret_columns,
+                        uint32_t *ret_count, uint64_t *ret_changed, struct error *reterr);
+    void *context;
+    bool dry_run; /* edit() is called, nothing is written */
+};
+struct rewrite_result {
+    uint64_t rows, changed;
+    uint64_t segments, rewritten;
+    uint64_t bytes_in, bytes_out;
+};
+MUST_CHECK enum status engine_rewrite(struct engine *e, const struct rewrite *r, const struct progress *progress,
+                                      struct rewrite_result *ret, struct error *reterr);
 
 struct finding {
     const char *path;

@@ -5,7 +5,7 @@
 #ifndef DRIFTLINE_ENGINE_APPEND_H
 #define DRIFTLINE_ENGINE_APPEND_H
 
-#include "engine/batch_edit.h"
+#include "engine/span/batch_edit.h"
 #include "engine/engine_internal.h"
 
 struct taker {

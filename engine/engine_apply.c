@@ -11,7 +11,7 @@
 
 #include "engine/base/check.h"
 #include "engine/base/hash.h"
-#include "engine/batch_edit.h"
+#include "engine/span/batch_edit.h"
 
 #define CLASS_NONE "none"
 
@@ -337,8 +337,8 @@ static void messages_add(struct applier *a)
     uint64_t *groups = arena_zero(a->arena, c->message_count, sizeof *groups);
     for (uint32_t i = 0; i < c->message_count; i++)
         m.slots[message_slot(&m, c, c->messages[i].address)] = i + 1;
-    groups_from(a, &m, SPANS_input, groups);
-    groups_from(a, &m, SPANS_output, groups);
+    for (uint32_t i = 0; i < REFS_COLUMNS; i++)
+        groups_from(a, &m, refs_columns[i], groups);
     for (uint32_t i = 0; i < c->message_count; i++) {
         bool added;
         struct error error = {0};

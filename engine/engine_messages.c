@@ -119,8 +119,8 @@ enum status messages_take(struct taker *t)
             return s;
     }
     t->commit.messages = fresh;
-    references_check(t, &set, SPANS_input);
-    references_check(t, &set, SPANS_output);
+    for (uint32_t i = 0; i < REFS_COLUMNS; i++)
+        references_check(t, &set, refs_columns[i]);
     if (t->result->missing > 0)
         return error_set(t->reterr, STATUS_NOT_FOUND,
                          "%u messages are referred to but neither stored nor sent",

@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "engine/batch_edit.h"
+#include "engine/span/batch_edit.h"
 #include "engine/engine_internal.h"
 #include "engine/wal/wal_replay.h"
 

@@ -91,15 +91,15 @@ static void refs_meet(struct refs *r, const struct vector *v, uint32_t row)
 static enum status spans_read(struct engine *e, struct project *p, int64_t until_ns, struct refs *r,
                               struct error *reterr)
 {
-    const struct column *columns[3] = {table_column(TABLE_SPANS, SPANS_time),
-                                       table_column(TABLE_SPANS, SPANS_input),
-                                       table_column(TABLE_SPANS, SPANS_output)};
+    const struct column *columns[1 + REFS_COLUMNS] = {table_column(TABLE_SPANS, SPANS_time)};
+    for (uint32_t i = 0; i < REFS_COLUMNS; i++)
+        columns[1 + i] = table_column(TABLE_SPANS, refs_columns[i]);
     const struct scan_options options = {.project = p->number,
                                          .table = TABLE_SPANS,
                                          .from_ns = until_ns,
                                          .until_ns = INT64_MAX,
                                          .columns = columns,
-                                         .column_count = 3};
+                                         .column_count = 1 + REFS_COLUMNS};
     struct scan *scan;
     struct scan_batch b;
     enum status s = scan_open(e, &options, &scan, reterr);
@@ -110,8 +110,8 @@ static enum status spans_read(struct engine *e, struct project *p, int64_t until
         for (uint32_t i = 0; i < b.rows; i++) {
             if (b.vectors[0].i64[i] < until_ns)
                 continue;
-            refs_meet(r, &b.vectors[1], i);
-            refs_meet(r, &b.vectors[2], i);
+            for (uint32_t c = 0; c < REFS_COLUMNS; c++)
+                refs_meet(r, &b.vectors[1 + c], i);
         }
         if (e->thread_count > 0 && maintenance_stopping(e)) {
             s = error_set(reterr, STATUS_CANCELLED, "the store is closing");

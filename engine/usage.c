@@ -8,7 +8,7 @@
 
 #include "engine/base/json.h"
 #include "engine/base/limits.h"
-#include "engine/batch_edit.h"
+#include "engine/span/batch_edit.h"
 
 static const uint16_t usage_columns[] = {
     SPANS_tokens_in,          SPANS_tokens_out,       SPANS_tokens_cached,

@@ -160,12 +160,11 @@ static void want_add_missing(struct native_connection *c, struct want *w, struct
 static void want_collect(struct native_connection *c, const struct wire_batch *batch,
                          struct arena *arena, struct want *w)
 {
-    static const uint16_t columns[] = {SPANS_input, SPANS_output};
     w->mask = 4 * WIRE_ADDRESSES_MAX - 1;
     w->slots = arena_zero(arena, (size_t)w->mask + 1, sizeof *w->slots);
     w->addresses = ARENA_ARRAY(arena, struct id128, WIRE_ADDRESSES_MAX);
-    for (size_t k = 0; k < sizeof columns / sizeof columns[0]; k++) {
-        const struct vector *v = batch_vector(&batch->tables[TABLE_SPANS], columns[k]);
+    for (size_t k = 0; k < REFS_COLUMNS; k++) {
+        const struct vector *v = batch_vector(&batch->tables[TABLE_SPANS], refs_columns[k]);
         for (uint32_t row = 0; v != NULL && row < v->rows; row++)
             want_add_missing(c, w, vector_bytes(v, row));
     }

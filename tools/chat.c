@@ -11,7 +11,7 @@
 #include "engine/base/decimal.h"
 #include "engine/base/hash.h"
 #include "engine/base/json.h"
-#include "tools/stringify.h"
+#include "engine/base/stringify.h"
 
 #define MS_SINCE_1970_LEAST                                                                        \
     100000000000LL /* larger numbers are ms: as seconds they lie beyond the year 5000 */

@@ -9,7 +9,7 @@
 #include "engine/base/clock.h"
 #include "engine/base/rng.h"
 #include "engine/span/batch.h"
-#include "tools/messages.h"
+#include "engine/span/message_set.h"
 
 #define GEN_TRACE_SPANS_MAX 32u
 #define GEN_SESSIONS        512u /* under way at a time */

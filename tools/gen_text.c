@@ -7,7 +7,7 @@
 #include "engine/base/check.h"
 #include "engine/base/hash.h"
 #include "tools/gen.h"
-#include "tools/stringify.h"
+#include "engine/base/stringify.h"
 
 static const char *const openings[] = {
     "Hi, I have a question about %s.",         "Could you help me with %s?",

@@ -5,7 +5,7 @@
 
 #include "query/float_text.h"
 #include "tools/gen.h"
-#include "tools/stringify.h"
+#include "engine/base/stringify.h"
 
 /* ---- values as text; false: none ---- */
 

@@ -9,7 +9,7 @@
 #define DRIFTLINE_TOOLS_IMPORT_H
 
 #include "tools/fill.h"
-#include "tools/messages.h"
+#include "engine/span/message_set.h"
 #include "tools/sink.h"
 
 #define IMPORT_BATCH_ROWS_DEFAULT 8192u

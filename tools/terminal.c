@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <strings.h>
 
-#include "tools/utf8.h"
+#include "engine/base/utf8.h"
 
 /* C0, DEL, and C1 (U+0080 to U+009F), which some terminals obey as well. */
 static bool is_control(const uint8_t *at, size_t size)

@@ -74,6 +74,8 @@ static const struct {
     [TABLE_TAGS] = {"tags", TAGS_COUNT},
 };
 
+const uint16_t refs_columns[REFS_COLUMNS] = {SPANS_input, SPANS_output, SPANS_tools};
+
 const char *table_name(enum table table)
 {
     ASSERT((unsigned)table < TABLE_COUNT);

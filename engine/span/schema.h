@@ -61,6 +61,10 @@ enum column_id {
 #undef COLUMN
 };
 
+/* Columns of spans that refer to messages: everything that follows references walks this list. */
+#define REFS_COLUMNS 3
+extern const uint16_t refs_columns[REFS_COLUMNS];
+
 const char *table_name(enum table table);
 bool table_from_name(struct slice name, enum table *ret_table);
 /* The fixed columns of a table, in column.def order. */

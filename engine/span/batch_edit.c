@@ -1,7 +1,7 @@
 /*
  * batch_edit.c - see batch_edit.h.
  */
-#include "engine/batch_edit.h"
+#include "engine/span/batch_edit.h"
 
 struct batch batch_edit(const struct batch *b, enum table table, uint32_t spare,
                         struct arena *arena)

@@ -1,7 +1,7 @@
 /*
  * utf8.c - Unicode 15.0, table 3-7: which second byte may follow which first.
  */
-#include "tools/utf8.h"
+#include "engine/base/utf8.h"
 
 bool utf8_take(const uint8_t *at, const uint8_t *end, size_t *ret_size)
 {

@@ -6,8 +6,8 @@
 #include <stdlib.h>
 
 #include "engine/base/rng.h"
-#include "tools/stringify.h"
-#include "tools/utf8.h"
+#include "engine/base/stringify.h"
+#include "engine/base/utf8.h"
 
 struct text_case {
     const char *text;

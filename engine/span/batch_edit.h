@@ -2,8 +2,8 @@
  * batch_edit.h - changing a batch on its way in: the columns array is ours, the vectors are replaced, never
  * written through.
  */
-#ifndef DRIFTLINE_BATCH_EDIT_H
-#define DRIFTLINE_BATCH_EDIT_H
+#ifndef DRIFTLINE_SPAN_BATCH_EDIT_H
+#define DRIFTLINE_SPAN_BATCH_EDIT_H
 
 #include "engine/span/batch.h"
 

@@ -4,8 +4,8 @@
  * Agents keep their history as parsed objects and send JSON.stringify of it, so this is the form in which
  * the same message is the same bytes.
  */
-#ifndef DRIFTLINE_TOOLS_STRINGIFY_H
-#define DRIFTLINE_TOOLS_STRINGIFY_H
+#ifndef DRIFTLINE_BASE_STRINGIFY_H
+#define DRIFTLINE_BASE_STRINGIFY_H
 
 #include "engine/base/memory.h"
 #include "engine/base/status.h"

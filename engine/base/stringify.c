@@ -5,13 +5,13 @@
  *          came; of equal keys the last value counts), 25.5.2.3 (lone surrogates stay escaped).
  * Bounds:  nesting by JSON_DEPTH_MAX; memory is proportional to the text.
  */
-#include "tools/stringify.h"
+#include "engine/base/stringify.h"
 
 #include <stdlib.h>
 
 #include "engine/base/id.h"
 #include "engine/base/json.h"
-#include "tools/utf8.h"
+#include "engine/base/utf8.h"
 
 #define ARRAY_INDEX_MAX 4294967294u /* 2^32 - 2 */
 

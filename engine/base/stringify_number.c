@@ -9,7 +9,7 @@
 #include <stdio.h>
 
 #include "engine/base/decimal.h"
-#include "tools/stringify.h"
+#include "engine/base/stringify.h"
 
 #define DIGITS_MAX 17
 

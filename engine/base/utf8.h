@@ -1,8 +1,8 @@
 /*
  * utf8.h - UTF-8 one character at a time.
  */
-#ifndef DRIFTLINE_TOOLS_UTF8_H
-#define DRIFTLINE_TOOLS_UTF8_H
+#ifndef DRIFTLINE_BASE_UTF8_H
+#define DRIFTLINE_BASE_UTF8_H
 
 #include "engine/base/memory.h"
 

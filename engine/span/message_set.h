@@ -1,8 +1,8 @@
 /*
- * messages.h - the messages a batch refers to, each once, and the lists of references to them.
+ * message_set.h - the messages a batch refers to, each once, and the lists of references to them.
  */
-#ifndef DRIFTLINE_TOOLS_MESSAGES_H
-#define DRIFTLINE_TOOLS_MESSAGES_H
+#ifndef DRIFTLINE_SPAN_MESSAGE_SET_H
+#define DRIFTLINE_SPAN_MESSAGE_SET_H
 
 #include "engine/base/limits.h"
 #include "engine/span/batch.h"

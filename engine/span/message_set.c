@@ -1,12 +1,12 @@
 /*
- * messages.c - bodies by address.
+ * message_set.c - bodies by address.
  */
-#include "tools/messages.h"
+#include "engine/span/message_set.h"
 
 #include "engine/base/check.h"
 #include "engine/base/hash.h"
 #include "engine/base/json.h"
-#include "tools/stringify.h"
+#include "engine/base/stringify.h"
 
 #define TABLE_SLOTS_FIRST 64u
 
