@@ -374,6 +374,24 @@ enum status engine_wait(struct engine *e, uint64_t ticket, int64_t timeout_ns, s
     return s;
 }
 
+enum status engine_wait_visible(struct engine *e, uint64_t ticket, int64_t timeout_ns,
+                                struct error *reterr)
+{
+    int64_t until_ns = clock_monotonic_ns() + timeout_ns;
+    mutex_lock(&e->state_lock);
+    while (e->published_seq < ticket) {
+        int64_t left_ns = until_ns - clock_monotonic_ns();
+        if (left_ns <= 0)
+            break;
+        (void)condition_wait_ns(&e->published, &e->state_lock, left_ns);
+    }
+    bool done = e->published_seq >= ticket;
+    mutex_unlock(&e->state_lock);
+    return done ? STATUS_OK
+                : error_set(reterr, STATUS_BUSY, "commit %llu is not durable yet",
+                            (unsigned long long)ticket);
+}
+
 /* ---- reading ---- */
 
 enum status scan_open(struct engine *e, const struct scan_options *options, struct scan **ret,

@@ -108,6 +108,8 @@ uint64_t engine_pump(struct engine *e);
 int engine_event_fd(struct engine *e);
 /* Pumps until the ticket is durable. */
 MUST_CHECK enum status engine_wait(struct engine *e, uint64_t ticket, int64_t timeout_ns, struct error *reterr);
+/* Waits while another thread pumps, without taking part. STATUS_BUSY: not durable within the time. Any thread but the pumping one. */
+MUST_CHECK enum status engine_wait_visible(struct engine *e, uint64_t ticket, int64_t timeout_ns, struct error *reterr);
 /* Last batch_seq applied (durable or on its way) for a client; 0: unknown client. Writer thread. */
 uint64_t engine_client_seq(struct engine *e, struct id128 client);
 /* Which of the addresses are not stored yet: fills missing[] (capacity count), returns how many. Writer thread. */
