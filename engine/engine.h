@@ -102,13 +102,16 @@ struct append_result {
  */
 MUST_CHECK enum status engine_append(struct engine *e, const struct append *a, struct append_result *ret,
                                      struct error *reterr);
+/* STATUS_OK, or why engine_append would refuse any commit now (BUSY, READ_ONLY): to be asked before costly preparation. */
+MUST_CHECK enum status engine_accepts(struct engine *e, struct error *reterr);
 /* Moves commits along: never blocks. Returns the ticket up to which everything is durable and visible. */
 uint64_t engine_pump(struct engine *e);
 /* Readable when engine_pump has something to do. */
 int engine_event_fd(struct engine *e);
 /* Pumps until the ticket is durable. */
 MUST_CHECK enum status engine_wait(struct engine *e, uint64_t ticket, int64_t timeout_ns, struct error *reterr);
-/* Waits while another thread pumps, without taking part. STATUS_BUSY: not durable within the time. Any thread but the pumping one. */
+/* Wakes the thread that pumps (engine_event_fd) and waits for it, without taking part. STATUS_BUSY: not durable within the time. Any
+ * thread but the pumping one. */
 MUST_CHECK enum status engine_wait_visible(struct engine *e, uint64_t ticket, int64_t timeout_ns, struct error *reterr);
 /* Last batch_seq applied (durable or on its way) for a client; 0: unknown client. Writer thread. */
 uint64_t engine_client_seq(struct engine *e, struct id128 client);

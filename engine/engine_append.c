@@ -275,6 +275,14 @@ enum status engine_append(struct engine *e, const struct append *a, struct appen
     return s;
 }
 
+enum status engine_accepts(struct engine *e, struct error *reterr)
+{
+    mutex_lock(&e->write_lock);
+    enum status s = gate(e, reterr);
+    mutex_unlock(&e->write_lock);
+    return s;
+}
+
 uint64_t engine_client_seq(struct engine *e, struct id128 client)
 {
     mutex_lock(&e->write_lock);

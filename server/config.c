@@ -35,6 +35,8 @@ static const struct config_key config_keys[] = {
 #define CONFIG_BYTES(...)    CONFIG_KEY(KIND_BYTES, __VA_ARGS__)
 #define CONFIG_COUNT(...)    CONFIG_KEY(KIND_COUNT, __VA_ARGS__)
 #include "server/config.def"
+
+#define THREADS_MAX 256
 #undef CONFIG_TEXT
 #undef CONFIG_BOOL
 #undef CONFIG_DURATION
@@ -237,6 +239,20 @@ static enum status listen_check(const struct server_config *c, const char *key, 
     return STATUS_OK;
 }
 
+static enum status threads_check(const struct server_config *c, struct error *reterr)
+{
+    const struct {
+        const char *key;
+        uint64_t value;
+    } counts[] = {{"query.concurrent", c->query_concurrent}, {"ingest.threads", c->ingest_threads}};
+    for (size_t i = 0; i < sizeof counts / sizeof counts[0]; i++) {
+        if (counts[i].value < 1 || counts[i].value > THREADS_MAX)
+            return error_set(reterr, STATUS_INVALID, "%s: %llu is not between 1 and %d", counts[i].key,
+                             (unsigned long long)counts[i].value, THREADS_MAX);
+    }
+    return STATUS_OK;
+}
+
 enum status server_config_check(const struct server_config *c, struct error *reterr)
 {
     static const char *const io_names[] = {"auto", "uring", "posix"};
@@ -267,7 +283,15 @@ enum status server_config_check(const struct server_config *c, struct error *ret
         return s;
     if ((s = listen_check(c, "listen.native", c->listen_native, reterr)) < 0)
         return s;
-    return listen_check(c, "listen.pg", c->listen_pg, reterr);
+    if ((s = listen_check(c, "listen.pg", c->listen_pg, reterr)) < 0)
+        return s;
+    if (strcmp(c->listen_grpc, "off") != 0 &&
+        (s = listen_check(c, "listen.grpc", c->listen_grpc, reterr)) < 0)
+        return s;
+    if ((c->tls_cert[0] == 0) != (c->tls_key[0] == 0))
+        return error_set(reterr, STATUS_INVALID, "tls.cert and tls.key belong together: %s is missing",
+                         c->tls_cert[0] == 0 ? "tls.cert" : "tls.key");
+    return threads_check(c, reterr);
 }
 
 static void value_dump(const struct server_config *c, const struct config_key *key, struct buffer *to)

@@ -1,7 +1,7 @@
 /*
  * server.c - assembles the parts, runs the loop, drains.
  *
- * Place:     configuration -> [here] -> io, engine, control, auth, query, alerts, listeners
+ * Place:     configuration -> [here] -> io, engine, policy, control, auth, ingest, query, alerts, judge, listeners
  * Order:     things are made from the bottom up and unmade in reverse; a part that was not made is NULL and its
  *            destroyer takes that.
  * Drain:     SIGTERM or SIGINT: no new work, native connections settle what they sent, statements are cancelled, then the
@@ -23,15 +23,20 @@
 #include "server/alert/alert.h"
 #include "server/auth/auth.h"
 #include "server/http/http.h"
+#include "server/ingest/ingest.h"
+#include "server/judge/judge.h"
 #include "server/log.h"
 #include "server/native.h"
 #include "server/net/net.h"
 #include "server/pgwire/pgwire.h"
+#include "server/policy/policy.h"
 
 #define DRAIN_NS           (10 * NS_PER_S)
 #define DRAIN_LOOK_US      20000
 #define QUERY_QUEUE_MAX    256
 #define UPKEEP_QUEUE_MAX   16
+#define WRITER_QUEUE_MAX   1024
+#define JUDGE_FILL_S       2
 #define PUMP_RETRY_US      1000
 #define RECONNECT_AFTER_MS 1000
 
@@ -42,10 +47,16 @@ struct server {
     struct control *control;
     struct auth *auth;
     struct query_db *db;
+    struct policy policy;
+    struct ingest *ingest;
+    struct judge *judge;
+    struct net_job judge_job; /* fills the queue; under way while judge_filling */
+    bool judge_filling;
     struct alerts *alerts;
     struct net_loop *loop;
     struct net_pool *queries;
     struct net_pool *maintenance;
+    struct net_pool *writers;
     struct native *native;
     struct http *http;
     struct pgwire *pgwire;
@@ -54,6 +65,7 @@ struct server {
     struct event *term_event;
     struct event *int_event;
     struct event *hup_event;
+    struct event *judge_event;
     struct event *drain_event;
     int64_t drain_until_ns; /* 0: not draining */
     uint64_t durable;
@@ -65,6 +77,7 @@ static void pump(struct server *sv)
 {
     uint64_t durable = engine_pump(sv->engine);
     native_pump(sv->native, durable);
+    http_pump(sv->http, durable);
     if (durable == sv->durable)
         return;
     sv->durable = durable;
@@ -84,6 +97,13 @@ static void on_appended(void *context)
 {
     struct server *sv = context;
     event_active(sv->pump_soon, EV_TIMEOUT, 0);
+}
+
+static enum status on_append(void *context, const struct append *append, struct append_result *ret,
+                             struct error *reterr)
+{
+    struct server *sv = context;
+    return ingest_append(sv->ingest, append, ret, reterr);
 }
 
 /* The hooks share one context, so the component's name is not in it. */
@@ -149,18 +169,64 @@ static void on_stop_signal(evutil_socket_t signal_number, short what, void *cont
     on_drain_look(-1, 0, sv);
 }
 
+/* Classes, scorers, rules, masks and prices are swapped; judges are read at the start only. */
+static void policy_reload(struct server *sv)
+{
+    struct error error = {0};
+    struct policy fresh;
+    if (policy_load(sv->config->policy_file, sv->config->policy_prices, &fresh, &error) < 0) {
+        log_line(LOG_ERROR, "policy", "%s; the old policy stays in force", error.text);
+        return;
+    }
+    struct enrich_settings settings = policy_detach_settings(&fresh);
+    ingest_reload(sv->ingest, &settings);
+    policy_deinit(&sv->policy);
+    sv->policy = fresh;
+    log_line(LOG_INFO, "policy", "policy reloaded");
+}
+
 static void on_reload_signal(evutil_socket_t signal_number, short what, void *context)
 {
     (void)signal_number;
     (void)what;
     struct server *sv = context;
     struct error error = {0};
+    policy_reload(sv);
     if (sv->alerts == NULL)
         log_line(LOG_INFO, "alert", "no rules file is configured (alerts.rules)");
     else if (alerts_reload(sv->alerts, &error) < 0)
         log_line(LOG_ERROR, "alert", "%s; the old rules stay in force", error.text);
     else
         log_line(LOG_INFO, "alert", "rules reloaded");
+}
+
+/* ---- judge queue ---- */
+
+static void judge_fill_run(struct net_job *job)
+{
+    struct server *sv = (struct server *)((char *)job - offsetof(struct server, judge_job));
+    struct error error = {0};
+    uint64_t queued;
+    if (judge_fill(sv->judge, &queued, &error) < 0)
+        log_line(LOG_ERROR, "judge", "%s", error.text);
+}
+
+static void judge_fill_done(struct net_job *job)
+{
+    struct server *sv = (struct server *)((char *)job - offsetof(struct server, judge_job));
+    sv->judge_filling = false;
+}
+
+static void on_judge_time(evutil_socket_t fd, short what, void *context)
+{
+    (void)fd;
+    (void)what;
+    struct server *sv = context;
+    if (sv->judge_filling || sv->drain_until_ns != 0)
+        return;
+    sv->judge_job.run = judge_fill_run;
+    sv->judge_job.done = judge_fill_done;
+    sv->judge_filling = net_pool_submit(sv->maintenance, &sv->judge_job, NULL) >= 0;
 }
 
 /* ---- start ---- */
@@ -205,6 +271,17 @@ static enum status store_open(struct server *sv, struct error *reterr)
     return engine_project(sv->engine, slice_text("default"), true, &ignored, reterr);
 }
 
+static enum status ingest_start(struct server *sv, struct error *reterr)
+{
+    enum status s =
+        policy_load(sv->config->policy_file, sv->config->policy_prices, &sv->policy, reterr);
+    if (s < 0)
+        return s;
+    struct enrich_settings settings = policy_detach_settings(&sv->policy);
+    sv->ingest = ingest_create(sv->engine, &settings);
+    return STATUS_OK;
+}
+
 /* The first start makes the key that makes all others; it is shown once. */
 static enum status first_key(struct server *sv, struct error *reterr)
 {
@@ -236,6 +313,11 @@ static enum status control_start(struct server *sv, struct error *reterr)
     sv->db = query_db_create(sv->engine);
     if ((s = alert_tables_add(sv->db, sv->control, reterr)) < 0)
         return s;
+    if ((s = judge_open(sv->engine, sv->db, sv->control, sv->policy.judges, sv->policy.judge_count,
+                        &sv->judge, reterr)) < 0)
+        return s;
+    if ((s = judge_tables_add(sv->db, sv->control, reterr)) < 0)
+        return s;
     if (sv->config->alert_rules[0] == 0)
         return STATUS_OK;
     struct alert_options options = {
@@ -256,6 +338,7 @@ static enum status listeners_start(struct server *sv, struct error *reterr)
                                    .memory_bytes_max = c->query_memory_bytes,
                                    .threads = (uint32_t)c->query_threads};
     struct native_hooks hooks = {.authenticate = authenticate,
+                                 .append = on_append,
                                  .appended = on_appended,
                                  .log = on_native_log,
                                  .context = sv};
@@ -263,6 +346,13 @@ static enum status listeners_start(struct server *sv, struct error *reterr)
     struct http_options http = {.loop = sv->loop,
                                 .queries = sv->queries,
                                 .maintenance = sv->maintenance,
+                                .writers = sv->writers,
+                                .ingest = sv->ingest,
+                                .judge = sv->judge,
+                                .appended = on_appended,
+                                .context = sv,
+                                .otlp_bytes_max = c->ingest_body_bytes,
+                                .inflight_bytes_max = c->ingest_memory_bytes,
                                 .auth = sv->auth,
                                 .engine = sv->engine,
                                 .db = sv->db,
@@ -305,6 +395,10 @@ static enum status loop_start(struct server *sv, struct error *reterr)
         return s;
     sv->queries = net_pool_create(sv->loop, "query", (uint32_t)sv->config->query_concurrent, QUERY_QUEUE_MAX);
     sv->maintenance = net_pool_create(sv->loop, "upkeep", 1, UPKEEP_QUEUE_MAX);
+    sv->writers = net_pool_create(sv->loop, "ingest", (uint32_t)sv->config->ingest_threads, WRITER_QUEUE_MAX);
+    sv->judge_event = event_make(sv, -1, EV_PERSIST, on_judge_time);
+    if (sv->policy.judge_count > 0)
+        (void)event_add(sv->judge_event, &(struct timeval){.tv_sec = JUDGE_FILL_S});
     sv->pump_event = event_make(sv, engine_event_fd(sv->engine), EV_READ | EV_PERSIST, on_pump);
     sv->pump_soon = event_make(sv, -1, 0, on_pump);
     sv->drain_event = event_make(sv, -1, 0, on_drain_look);
@@ -330,6 +424,7 @@ static void server_unmake(struct server *sv)
     /* Pools first: their jobs belong to requests and sessions, which take them back before they go. */
     net_pool_destroy(sv->queries);
     net_pool_destroy(sv->maintenance);
+    net_pool_destroy(sv->writers);
     native_destroy(sv->native);
     http_stop(sv->http);
     pgwire_stop(sv->pgwire);
@@ -339,8 +434,12 @@ static void server_unmake(struct server *sv)
     event_drop(sv->term_event);
     event_drop(sv->int_event);
     event_drop(sv->hup_event);
+    event_drop(sv->judge_event);
     net_loop_destroy(sv->loop);
     query_db_destroy(sv->db);
+    judge_close(sv->judge);
+    ingest_destroy(sv->ingest);
+    policy_deinit(&sv->policy);
     auth_close(sv->auth);
     control_close(sv->control);
     engine_close(sv->engine);
@@ -366,6 +465,8 @@ enum status server_run(const struct server_config *c, struct error *reterr)
         return s;
     descriptors_raise();
     if ((s = store_open(&sv, reterr)) < 0)
+        goto out;
+    if ((s = ingest_start(&sv, reterr)) < 0)
         goto out;
     if ((s = control_start(&sv, reterr)) < 0)
         goto out;

@@ -93,7 +93,7 @@ rules:
     summary: "{{model}} costs {{value}} times its hourly mean of the day"
 RULES
 "$driftline" alert check "$work/rules.yaml"
-"$driftline" serve --data "$work/data" --http 127.0.0.1:0 --native 127.0.0.1:0 --pg 127.0.0.1:0 \
+"$driftline" serve --data "$work/data" --http 127.0.0.1:0 --native 127.0.0.1:0 --grpc 127.0.0.1:0 --pg 127.0.0.1:0 \
     --rules "$work/rules.yaml" --log-level warn >"$work/ready" 2>"$work/server.log" &
 server_pid=$!
 wait_for "$work/ready" "^ready" 20

@@ -12,6 +12,9 @@ enum {
     OPTION_HTTP,
     OPTION_NATIVE,
     OPTION_PG,
+    OPTION_GRPC,
+    OPTION_POLICY,
+    OPTION_PRICES,
     OPTION_NO_AUTH,
     OPTION_CONFIG,
     OPTION_IO,
@@ -26,8 +29,11 @@ static const struct option_spec serve_options[] = {
     {OPTION_HTTP, "http", "ADDR:PORT", "HTTP (default 127.0.0.1:4318; port 0 picks a free one)"},
     {OPTION_NATIVE, "native", "ADDR:PORT", "native protocol (default 127.0.0.1:4319)"},
     {OPTION_PG, "pg", "ADDR:PORT", "PostgreSQL protocol (default 127.0.0.1:4320)"},
+    {OPTION_GRPC, "grpc", "ADDR:PORT", "OTLP over gRPC (default 127.0.0.1:4317; off: not at all)"},
     {OPTION_NO_AUTH, "no-auth", NULL, "no keys needed; loopback only"},
     {OPTION_RULES, "rules", "FILE", "alert rules (YAML)"},
+    {OPTION_POLICY, "policy", "FILE", "classes, scorers, rules, masks and judges (YAML)"},
+    {OPTION_PRICES, "prices", "FILE", "price table (YAML) in place of the one that ships"},
     {OPTION_CONFIG, "config", "FILE", "configuration (YAML); `driftline config dump` shows all keys"},
     {OPTION_IO, "io", "auto|uring|posix", "how the log is written"},
     {OPTION_SET, "set", "KEY=VALUE", "any configuration key; may be repeated"},
@@ -42,7 +48,8 @@ static const char *key_of(int flag)
         int flag;
         const char *key;
     } keys[] = {{OPTION_DATA, "data"},         {OPTION_HTTP, "listen.http"},     {OPTION_NATIVE, "listen.native"},
-                {OPTION_PG, "listen.pg"},      {OPTION_RULES, "alerts.rules"},   {OPTION_IO, "storage.io"},
+                {OPTION_PG, "listen.pg"},      {OPTION_GRPC, "listen.grpc"},
+                {OPTION_POLICY, "policy.file"}, {OPTION_PRICES, "policy.prices"}, {OPTION_RULES, "alerts.rules"},   {OPTION_IO, "storage.io"},
                 {OPTION_NO_AUTH, "auth.disabled"}, {OPTION_LOG_LEVEL, "log.level"}, {OPTION_LOG_FORMAT, "log.format"}};
     for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
         if (keys[i].flag == flag)
@@ -117,9 +124,9 @@ const struct command command_serve = {
     .examples = "  driftline serve --data ./data\n"
                 "  driftline serve --data ./data --no-auth            # try it out on this machine\n"
                 "  driftline serve --config /etc/driftline.yaml --rules /etc/driftline-rules.yaml\n"
-                "  driftline serve --data ./data --http :0 --native :0 --pg :0 --io posix\n",
-    .about = "Prints one line once it takes work: ready http=ADDR:PORT native=ADDR:PORT pg=ADDR:PORT.\n"
-             "The first start prints the admin key on stderr. SIGTERM drains and exits 0; SIGHUP reloads the rules.",
+                "  driftline serve --data ./data --http :0 --native :0 --grpc :0 --pg :0 --io posix\n",
+    .about = "Prints one line once it takes work: ready http=ADDR:PORT native=ADDR:PORT grpc=ADDR:PORT pg=ADDR:PORT.\n"
+             "The first start prints the admin key on stderr. SIGTERM drains and exits 0; SIGHUP reloads rules and policy.",
     OPTIONS(serve_options),
     .run = serve_run,
 };

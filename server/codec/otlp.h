@@ -2,7 +2,7 @@
  * otlp.h - OTLP export requests, protobuf or JSON, one span at a time.
  *
  * Place:     body bytes -> [here] -> struct otlp_sink (server/dialect)
- * Format:    opentelemetry-proto trace/v1, logs/v1, collector/*; JSON mapping of the OTLP specification
+ * Format:    opentelemetry-proto trace/v1, logs/v1, collector; JSON mapping of the OTLP specification
  * Memory:    nothing is kept from span to span except the resource's and scope's attributes; what a sink gets is
  *            valid during the call only. Besides the body the reader needs the attributes of one span (OTLP_ATTRIBUTES_MAX
  *            at most) and copies of strings with escapes (JSON) and of nested values.

@@ -110,6 +110,14 @@ void reply_error(struct evhttp_request *event, const struct error *error, struct
     buffer_deinit(&body);
 }
 
+void request_fail(struct request *r, const struct error *error)
+{
+    if (r->fail != NULL)
+        r->fail(r, error);
+    else
+        reply_error(r->event, error, SLICE_EMPTY);
+}
+
 size_t base64_decode(struct slice text, uint8_t *to, size_t size_max)
 {
     if (text.size == 0 || text.size % 4 != 0 || text.size / 4 * 3 > size_max)
@@ -154,18 +162,50 @@ static void job_end(struct http_job *j)
     j->destroy(j);
 }
 
-static void job_done(struct net_job *job)
+static void job_answer(struct http_job *j)
 {
-    struct http_job *j = (struct http_job *)job;
-    if (job->run == NULL)
-        j->status = error_set(&j->error, STATUS_CANCELLED, "the server is shutting down");
     if (j->http->draining)
         (void)evhttp_add_header(evhttp_request_get_output_headers(j->event), "Connection", "close");
-    if (j->status < 0)
+    if (j->reply != NULL)
+        j->reply(j);
+    else if (j->status < 0)
         reply_error(j->event, &j->error, j->statement);
     else
         reply(j->event, HTTP_OK, j->content_type, &j->body, true);
     job_end(j);
+}
+
+static void job_done(struct net_job *job)
+{
+    struct http_job *j = (struct http_job *)job;
+    struct http *h = j->http;
+    if (job->run == NULL)
+        j->status = error_set(&j->error, STATUS_CANCELLED, "the server is shutting down");
+    if (j->ticket != 0 && h->options.appended != NULL)
+        h->options.appended(h->options.context);
+    if (job->run == NULL || j->ticket <= h->durable) {
+        job_answer(j);
+        return;
+    }
+    j->next_waiting = h->waiting;
+    h->waiting = j;
+}
+
+void http_pump(struct http *h, uint64_t durable)
+{
+    if (h == NULL || durable == h->durable)
+        return;
+    h->durable = durable;
+    struct http_job **link = &h->waiting;
+    while (*link != NULL) {
+        struct http_job *j = *link;
+        if (j->ticket > durable) {
+            link = &j->next_waiting;
+            continue;
+        }
+        *link = j->next_waiting;
+        job_answer(j);
+    }
 }
 
 void http_job_start(struct request *r, struct net_pool *pool, struct http_job *j)
@@ -188,9 +228,21 @@ void http_job_start(struct request *r, struct net_pool *pool, struct http_job *j
         (void)event_add(j->closed, NULL);
     /* Once submitted the job belongs to the worker, which may be done already: nothing of it is touched here. */
     struct error error = {0};
-    if (net_pool_submit(pool, &j->job, &error) < 0) {
-        reply_error(j->event, &error, SLICE_EMPTY);
-        job_end(j);
+    enum status s = net_pool_submit(pool, &j->job, &error);
+    if (s < 0) {
+        j->status = s;
+        j->error = error;
+        job_answer(j);
+    }
+}
+
+void http_waiting_cancel(struct http *h)
+{
+    while (h->waiting != NULL) {
+        struct http_job *j = h->waiting;
+        h->waiting = j->next_waiting;
+        j->status = error_set(&j->error, STATUS_CANCELLED, "the server is shutting down");
+        job_answer(j);
     }
 }
 

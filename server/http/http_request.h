@@ -25,6 +25,9 @@ struct http {
     uint32_t requests;     /* their number */
     bool draining;
     int64_t started_ns;
+    uint64_t durable;           /* of the last http_pump */
+    struct http_job *waiting;   /* done, but their commits are not durable yet; by `next_waiting` */
+    uint64_t inflight_bytes;    /* bodies of OTLP requests under way */
 };
 
 struct request {
@@ -34,6 +37,8 @@ struct request {
     struct principal principal;
     enum scope scope; /* what the route needs */
     const char *rest; /* what follows the route's path */
+    /* Answers errors in the protocol of the route; NULL: reply_error. */
+    void (*fail)(struct request *r, const struct error *error);
 };
 
 /* A parameter's value or NULL. */
@@ -67,11 +72,24 @@ struct http_job {
     const char *content_type;
     void (*run)(struct http_job *job);
     void (*destroy)(struct http_job *job);
+    /* Sends the answer, also of a failure; NULL: body with content_type, or reply_error. */
+    void (*reply)(struct http_job *job);
+    uint64_t ticket; /* set by run(): the answer waits until the engine has published it; 0: nothing to wait for */
+    struct http_job *next_waiting;
     struct slice statement; /* for the caret of an error */
 };
+/* The key a request carries: Bearer, Basic (either half), or one of the vendors' headers. */
+#define KEY_TEXT_MAX 512
+struct slice request_key(struct evhttp_request *event, char buffer[KEY_TEXT_MAX]);
+/* google.rpc.Status in the request's encoding (http_otlp.c). */
+void otlp_fail(struct request *r, const struct error *error);
+/* An error where the request stands: by its route's protocol. */
+void request_fail(struct request *r, const struct error *error);
 /* Takes the job over. */
 void http_job_start(struct request *r, struct net_pool *pool, struct http_job *job);
 
+/* Answers those whose commits did not become durable in time. */
+void http_waiting_cancel(struct http *h);
 /* Tells all jobs to stop. */
 void http_jobs_cancel(struct http *h);
 /* RFC 4648; returns the bytes written, 0 when it is not base64 or too long. */

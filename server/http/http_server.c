@@ -24,7 +24,6 @@
 #define HEADER_BYTES_MAX (16 * 1024)
 #define BODY_BYTES_MAX   (64 * 1024 * 1024)
 #define IDLE_SECONDS     60
-#define KEY_TEXT_MAX     512
 #define BACKLOG          512
 #define DESCRIPTORS_KEPT 128
 #define ACCEPT_PAUSE_US  100000
@@ -74,23 +73,15 @@ bool request_project(struct request *r, uint32_t *ret_project)
     return false;
 }
 
-/* The key of "Authorization: Bearer KEY", "Basic base64(user:KEY)" or "x-api-key: KEY". */
-static struct slice request_key(struct evhttp_request *event, char buffer[KEY_TEXT_MAX])
+/* "/a" that path, "/a/" it and one more segment, a star and "/a" any path that ends so. */
+static bool route_matches(const char *route, size_t size, const char *path)
 {
-    struct evkeyvalq *headers = evhttp_request_get_input_headers(event);
-    const char *key = evhttp_find_header(headers, "x-api-key");
-    if (key != NULL)
-        return slice_text(key);
-    const char *authorization = evhttp_find_header(headers, "Authorization");
-    if (authorization == NULL)
-        return SLICE_EMPTY;
-    if (strncasecmp(authorization, "Bearer ", 7) == 0)
-        return slice_text(authorization + 7);
-    if (strncasecmp(authorization, "Basic ", 6) != 0)
-        return SLICE_EMPTY;
-    size_t size = base64_decode(slice_text(authorization + 6), (uint8_t *)buffer, KEY_TEXT_MAX);
-    const char *colon = size == 0 ? NULL : memchr(buffer, ':', size);
-    return colon == NULL ? SLICE_EMPTY : slice_of(colon + 1, size - (size_t)(colon + 1 - buffer));
+    size_t path_size = strlen(path);
+    if (route[0] == '*')
+        return path_size >= size - 1 && strcmp(path + path_size - (size - 1), route + 1) == 0;
+    if (route[size - 1] == '/')
+        return strncmp(path, route, size) == 0 && path[size] != 0;
+    return strcmp(path, route) == 0;
 }
 
 /* The route of a path; *ret_path_known says whether another method would fit. */
@@ -101,10 +92,7 @@ static const struct route *route_find(enum evhttp_cmd_type method, const char *p
     allow[0] = 0;
     for (size_t i = 0; i < ROUTE_COUNT; i++) {
         size_t size = strlen(routes[i].path);
-        bool open_ended = routes[i].path[size - 1] == '/';
-        bool matches = open_ended ? strncmp(path, routes[i].path, size) == 0 && path[size] != 0
-                                  : strcmp(path, routes[i].path) == 0;
-        if (!matches)
+        if (!route_matches(routes[i].path, size, path))
             continue;
         size_t used = strlen(allow);
         (void)snprintf(allow + used, 64 - used, "%s%s", used == 0 ? "" : ", ",
@@ -152,13 +140,14 @@ static void dispatch(struct request *r, const char *path)
         return;
     }
     r->scope = (enum scope)route->scope;
+    r->fail = route->path[0] == '*' ? otlp_fail : NULL;
     if (route->scope != 0) {
         enum status s = auth_check(r->http->options.auth, request_key(r->event, key_buffer),
                                    &r->principal, &error);
         if (s >= 0)
             s = auth_allow(&r->principal, r->scope, SLICE_EMPTY, &error);
         if (s < 0) {
-            reply_error(r->event, &error, SLICE_EMPTY);
+            request_fail(r, &error);
             return;
         }
     }
@@ -304,6 +293,7 @@ void http_stop(struct http *h)
 {
     if (h == NULL)
         return;
+    http_waiting_cancel(h);
     ASSERT(h->requests == 0);
     event_free(h->accept_again);
     evhttp_free(h->server);

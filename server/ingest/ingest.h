@@ -22,7 +22,11 @@ struct ingest;
 /* own_settings: see enricher_create. */
 struct ingest *ingest_create(struct engine *engine, const struct enrich_settings *own_settings);
 void ingest_destroy(struct ingest *in);
-struct enricher *ingest_enricher(struct ingest *in);
+/* The enricher in force, for as long as it is held (a reload does not take it away). */
+struct shared_enricher;
+struct shared_enricher *ingest_hold(struct ingest *in);
+struct enricher *ingest_enricher(struct shared_enricher *held);
+void ingest_release(struct ingest *in, struct shared_enricher *held);
 /* Swaps the settings (SIGHUP); requests under way finish with the old ones. */
 void ingest_reload(struct ingest *in, const struct enrich_settings *own_settings);
 
@@ -38,7 +42,7 @@ struct ingest_request {
 struct ingest_result {
     uint64_t ticket;   /* answer once the engine has published this (engine_pump) */
     uint64_t accepted, rejected, duplicates;
-    char message[512]; /* partial success: why spans were rejected, or a warning; "" */
+    char message[ERROR_TEXT_BYTES]; /* partial success: why spans were rejected, or a warning; "" */
 };
 /* STATUS_INVALID: nothing could be read; STATUS_BUSY, STATUS_READ_ONLY, STATUS_FULL: come again (what was taken already is dropped as duplicate
  * then). */

@@ -39,17 +39,18 @@ pass() {
     echo "ok: $*"
 }
 
-# start_server ARGS...: starts `serve --data $work/data` on free ports; sets server_pid, http, native, pg. A second
+# start_server ARGS...: starts `serve --data $work/data` on free ports; sets server_pid, http, native, grpc, pg. A second
 # call reuses the ports.
 start_server() {
     : >"$work/ready"
     "$DRIFTLINE" serve --data "$work/data" --http "${http:-127.0.0.1:0}" --native "${native:-127.0.0.1:0}" \
-        --pg "${pg:-127.0.0.1:0}" "$@" >"$work/ready" 2>>"$work/server.log" &
+        --grpc "${grpc:-127.0.0.1:0}" --pg "${pg:-127.0.0.1:0}" "$@" >"$work/ready" 2>>"$work/server.log" &
     server_pid=$!
     for _ in $(seq 1 600); do
         if grep -q '^ready ' "$work/ready" 2>/dev/null; then
             http=$(sed -n 's/^ready http=\([^ ]*\) .*/\1/p' "$work/ready")
             native=$(sed -n 's/^ready .*native=\([^ ]*\) .*/\1/p' "$work/ready")
+            grpc=$(sed -n 's/^ready .*grpc=\([^ ]*\) .*/\1/p' "$work/ready")
             pg=$(sed -n 's/^ready .*pg=\([^ ]*\)$/\1/p' "$work/ready")
             export DRIFTLINE_HTTP="$http" DRIFTLINE_NATIVE="$native"
             return 0

@@ -205,7 +205,7 @@ expect_fails "no such configuration" 2 "missing.yaml" "$DRIFTLINE" serve --data 
 
 # ---- starts that must not be ----
 
-free="--http 127.0.0.1:0 --native 127.0.0.1:0 --pg 127.0.0.1:0"
+free="--http 127.0.0.1:0 --native 127.0.0.1:0 --grpc 127.0.0.1:0 --pg 127.0.0.1:0"
 printf 'rules:\n  - name: x\n    condition: value > 0\n    query: select nope from spans\n' >"$work/rules.yaml"
 # shellcheck disable=SC2086
 {
