@@ -51,7 +51,8 @@ struct content_source {
 uint16_t content_source_count(void);
 /* number: 1 to content_source_count(). */
 const struct content_source *content_source_at(uint16_t number);
-/* The source that claims a key, 0: none. One hash look-up, then a few prefixes. */
+/* The source that claims a key, 0: none. It compares with every key: put them in a hash table of
+ * your own (exact first, then prefixes) and hand over content_request.claims. */
 uint16_t content_claim(struct slice key);
 
 struct content;
@@ -66,10 +67,19 @@ struct content_request {
     uint32_t without;       /* bit 1 << field: leave that field alone (it has a value already) */
 };
 
+/* What stays of an attribute that became a column in part: {"messages":[...],"model":"m"} leaves
+ * {"model":"m"}. It belongs into `attributes` under the attribute's key, as a JSON value. */
+struct content_rest {
+    uint32_t attribute;
+    struct slice json;
+};
+
 struct content_result {
     /* enum content_field of every attribute and event of the span. */
     const uint8_t *attribute_fields;
     const uint8_t *event_fields;
+    const struct content_rest *rests; /* ascending by attribute */
+    uint32_t rest_count;
     /* Which attribute gave the field (its first, when indexed), or -1. For explanations. */
     int32_t winners[CONTENT_FIELD_COUNT];
     /* Found inside messages, choices or events, in its own spelling; empty: none. */
