@@ -3,6 +3,10 @@
  *
  * Where:    message bodies, tool_args, tool_result, error_message, attributes, retrieved. Replacements keep JSON well-formed: they
  *           contain no quotes or backslashes.
+ * JSON:     in a JSON text every string, key and whole number is looked at by itself, without its escapes, and so is JSON inside a
+ *           JSON string: "bob\u0040example.com" is an address, and no pattern can cut a quote out. Any other text is looked at
+ *           as it is.
+ * Order:    rules apply in their order, each to what the ones before left.
  */
 #ifndef DRIFTLINE_ENRICH_MASK_H
 #define DRIFTLINE_ENRICH_MASK_H
@@ -24,7 +28,9 @@ struct masker;
 /* Compiles; copies. STATUS_INVALID names rule and position. */
 MUST_CHECK enum status masker_create(const struct mask_rule *rules, uint32_t count, struct masker **ret, struct error *reterr);
 void masker_destroy(struct masker *m);
-/* Does any rule apply to the project? */
+uint32_t masker_count(const struct masker *m);
+struct slice masker_rule_name(const struct masker *m, uint32_t index);
+/* Does any rule apply to the project? m may be NULL. */
 bool masker_applies(const struct masker *m, struct slice project);
 /* The text with all matches replaced (in the arena), or the same slice when there is nothing to mask. counts[i] += replacements of rule
  * i (count of masker_create). A pattern that runs into its match limit masks the whole text and says so in the count. Any thread. */
