@@ -127,49 +127,6 @@ static void merge_release(struct merge *j)
     }
 }
 
-/* Readers see the merged segment from now on. */
-static void merge_swap(struct merger *m, struct merge *j, struct source *merged)
-{
-    struct engine *e = m->engine;
-    struct source_list *l = &j->project->tables[j->table];
-    struct carry carry = {
-        .from = j->inputs, .from_count = j->job.input_count, .to = &merged, .to_count = 1};
-    carry_begin(e, &carry, j->fold_seq);
-    mutex_lock(&e->write_lock);
-    carry_finish(&carry);
-    mutex_lock(&e->state_lock);
-    for (uint32_t i = 0; i < j->job.input_count; i++)
-        source_list_remove(l, j->inputs[i]);
-    source_list_add(l, merged);
-    mutex_unlock(&e->state_lock);
-    e->generation++;
-    mutex_unlock(&e->write_lock);
-    for (uint32_t i = 0; i < j->job.input_count; i++) {
-        source_drop(j->inputs[i]);
-        source_unref(j->inputs[i]); /* the list's reference */
-    }
-}
-
-static enum status merge_tell(struct merger *m, struct merge *j, struct source *merged,
-                              struct error *reterr)
-{
-    struct engine *e = m->engine;
-    struct manifest_edit edits[65];
-    uint32_t count = 0;
-    edits[count++] = (struct manifest_edit){
-        .kind = EDIT_SEGMENT_ADD, .project = j->project->number, .segment = &merged->meta};
-    for (uint32_t i = 0; i < j->job.input_count; i++)
-        edits[count++] = (struct manifest_edit){.kind = EDIT_SEGMENT_REMOVE,
-                                                .project = j->project->number,
-                                                .number = j->inputs[i]->meta.number};
-    mutex_lock(&e->manifest_lock);
-    enum status s = manifest_tell(e, edits, count, reterr);
-    if (s < 0)
-        garbage_add(e, merged->path);
-    mutex_unlock(&e->manifest_lock);
-    return s;
-}
-
 static enum status merge_run(struct merger *m, struct merge *j, struct error *reterr)
 {
     struct engine *e = m->engine;
@@ -187,7 +144,13 @@ static enum status merge_run(struct merger *m, struct merge *j, struct error *re
         return s;
     for (uint32_t i = 0; i < j->job.input_count && e->options.defect_delete_before_manifest; i++)
         (void)!io_unlink(e->io, j->inputs[i]->path, NULL);
-    if ((s = merge_tell(m, j, merged, reterr)) < 0) {
+    const struct replacement replacement = {.project = j->project,
+                                            .table = j->table,
+                                            .inputs = j->inputs,
+                                            .input_count = j->job.input_count,
+                                            .output = merged,
+                                            .fold_seq = j->fold_seq};
+    if ((s = replacement_tell(e, &replacement, reterr)) < 0) {
         source_unref(merged);
         return s;
     }
@@ -197,7 +160,7 @@ static enum status merge_run(struct merger *m, struct merge *j, struct error *re
     m->result->segments_in += j->job.input_count;
     for (uint32_t i = 0; i < j->job.input_count; i++)
         m->result->bytes_in += j->inputs[i]->meta.bytes;
-    merge_swap(m, j, merged);
+    replacement_swap(e, &replacement);
     return STATUS_OK;
 }
 

@@ -171,6 +171,9 @@ struct engine {
     uint64_t published_seq; /* everything up to here is durable and visible */
     struct condition published;
 
+    /* state_lock */
+    bool rewriting; /* one engine_rewrite at a time */
+
     /* seal_lock */
     struct seal *prepared; /* written, but the manifest could not be told yet */
 
@@ -318,6 +321,24 @@ MUST_CHECK enum status segment_register(struct engine *e, struct project *p, uin
                                         struct error *reterr);
 /* Drops what a failed seal left in memory; its files are found again at the next open. */
 void seal_discard(struct engine *e);
+
+/* ---- engine_replace.c ---- */
+
+/* A segment that takes the place of others. */
+struct replacement {
+    struct project *project;
+    enum table table;
+    struct source *const *inputs; /* the caller's references, on top of the list's */
+    uint32_t input_count;
+    struct source *output; /* goes to the list when swapped */
+    uint64_t fold_seq;     /* amendments up to here are in the output */
+};
+/* One manifest commit adds the output and removes the inputs. When it fails the output's file is garbage and its source stays
+ * the caller's. */
+MUST_CHECK enum status replacement_tell(struct engine *e, const struct replacement *r,
+                                        struct error *reterr) REQUIRES(e->compact_lock);
+/* Readers see the output from now on, with the amendments that came meanwhile. */
+void replacement_swap(struct engine *e, const struct replacement *r) REQUIRES(e->compact_lock);
 
 /* ---- engine_refs.c ---- */
 

@@ -71,4 +71,28 @@ MUST_CHECK enum status merge_segments(struct io *io, struct schema *schema, enum
                                       bool (*wait)(void *context, uint64_t bytes), void *context,
                                       struct segment_meta *ret_meta, struct error *reterr);
 
+/* Changes of cells while a segment is written anew. */
+#define MERGE_EDIT_COLUMNS_MAX 32u
+struct merge_edit {
+    const struct column *const *read;
+    uint32_t read_count;
+    int64_t from_ns, until_ns; /* only blocks with rows in [from, until) are asked; 0, 0: all */
+    /* See struct rewrite of engine.h. ret_columns: whole vectors of `rows` rows that stand in for
+     * what is there; room for MERGE_EDIT_COLUMNS_MAX. */
+    enum status (*edit)(void *context, uint32_t rows, const struct vector *vectors,
+                        struct arena *arena, struct batch_column *ret_columns, uint32_t *ret_count,
+                        uint64_t *ret_changed, struct error *reterr);
+    void *context;
+    uint64_t rows, changed; /* grow: rows asked about that lie in the range; rows changed */
+};
+/* Which columns may not change: what orders and identifies rows. */
+bool merge_edit_is_fixed(enum table table, const struct column *column);
+/* Writes the segment anew as a merge of one input, in the same tier, with the edit's cells in place
+ * of its own. Every block in range is asked once, in order. STATUS_END: nothing was to change, and
+ * no file was written. */
+MUST_CHECK enum status merge_edited(struct io *io, const struct merge_input *input,
+                                    const char *path, uint64_t fold_seq, struct merge_edit *edit,
+                                    bool (*wait)(void *context, uint64_t bytes), void *context,
+                                    struct segment_meta *ret_meta, struct error *reterr);
+
 #endif

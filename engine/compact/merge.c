@@ -20,23 +20,6 @@
 #define LEVEL_HOUR 3
 #define LEVEL_DAY  9
 
-struct merger {
-    enum table table;
-    struct merge_source *sources;
-    uint32_t source_count;
-    const struct column **columns; /* of any input or amendment, by id */
-    size_t columns_capacity;
-    uint32_t column_count;
-    int64_t *hours; /* ascending, each once */
-    size_t hours_capacity;
-    uint32_t hour_count;
-    struct intern *strings; /* one a column, reused from hour to hour */
-    struct batch_column *batch_columns;
-    struct segment_writer *writer;
-    bool (*wait)(void *context, uint64_t bytes);
-    void *context;
-};
-
 static int64_t hour_of(int64_t time_ns)
 {
     return time_ns / NS_PER_HOUR - (time_ns % NS_PER_HOUR != 0 && time_ns < 0);
@@ -44,22 +27,20 @@ static int64_t hour_of(int64_t time_ns)
 
 /* ---- what there is to merge ---- */
 
-static void column_note(struct merger *m, const struct column *column)
+void merger_column_add(struct merger *m, const struct column *column)
 {
     for (uint32_t i = 0; i < m->column_count; i++) {
         if (m->columns[i] == column)
             return;
     }
-    m->columns = mem_grow(m->columns, &m->columns_capacity, (size_t)m->column_count + 1,
-                          sizeof(const struct column *));
+    size_t count = (size_t)m->column_count + 1;
+    m->columns = mem_grow(m->columns, &m->columns_capacity, count, sizeof(const struct column *));
+    m->strings = mem_grow(m->strings, &m->strings_capacity, count, sizeof(struct intern *));
+    m->batch_columns =
+        mem_grow(m->batch_columns, &m->batch_columns_capacity, count, sizeof *m->batch_columns);
+    m->strings[m->column_count] = MEM_NEW(struct intern);
+    intern_init(m->strings[m->column_count]);
     m->columns[m->column_count++] = column;
-}
-
-static int by_id(const void *a, const void *b)
-{
-    const struct column *x = *(const struct column *const *)a;
-    const struct column *y = *(const struct column *const *)b;
-    return (x->id > y->id) - (x->id < y->id);
 }
 
 /* The amendments of one input up to fold_seq. */
@@ -80,7 +61,7 @@ static void fold_look(void *context, uint64_t row, const struct amendment *a)
     if (a->seq > f->fold_seq)
         f->later = true;
     else
-        column_note(f->merger, a->column);
+        merger_column_add(f->merger, a->column);
 }
 
 static void fold_copy(void *context, uint64_t row, const struct amendment *a)
@@ -169,8 +150,8 @@ static enum status hours_collect(struct merger *m, struct segment *s, struct err
     return status;
 }
 
-static enum status merger_begin(struct merger *m, const struct merge_input *inputs, uint32_t count,
-                                uint64_t fold_seq, struct error *reterr)
+enum status merger_begin(struct merger *m, const struct merge_input *inputs, uint32_t count,
+                         uint64_t fold_seq, struct error *reterr)
 {
     m->sources = mem_zero((size_t)count + 1, sizeof *m->sources);
     for (uint32_t i = 0; i < count; i++) {
@@ -181,12 +162,11 @@ static enum status merger_begin(struct merger *m, const struct merge_input *inpu
         source->patches = patches_fold(m, inputs[i].patches, fold_seq);
         source->block_bytes = segment_meta(s)->bytes / (blocks == 0 ? 1 : blocks);
         for (uint32_t c = 0; c < segment_column_count(s); c++)
-            column_note(m, segment_column(s, c));
+            merger_column_add(m, segment_column(s, c));
         enum status status = hours_collect(m, s, reterr);
         if (status < 0)
             return status;
     }
-    qsort(m->columns, m->column_count, sizeof(const struct column *), by_id);
     if (m->hour_count > 0)
         qsort(m->hours, m->hour_count, sizeof *m->hours, by_value);
     uint32_t distinct = 0;
@@ -195,19 +175,17 @@ static enum status merger_begin(struct merger *m, const struct merge_input *inpu
             m->hours[distinct++] = m->hours[i];
     }
     m->hour_count = distinct;
-    m->strings = mem_zero((size_t)m->column_count + 1, sizeof *m->strings);
-    for (uint32_t i = 0; i < m->column_count; i++)
-        intern_init(&m->strings[i]);
-    m->batch_columns = mem_zero((size_t)m->column_count + 1, sizeof *m->batch_columns);
     return STATUS_OK;
 }
 
-static void merger_end(struct merger *m)
+void merger_end(struct merger *m)
 {
     for (uint32_t i = 0; i < m->source_count; i++)
         patch_set_unref(m->sources[i].patches);
-    for (uint32_t i = 0; m->strings != NULL && i < m->column_count; i++)
-        intern_deinit(&m->strings[i]);
+    for (uint32_t i = 0; i < m->column_count; i++) {
+        intern_deinit(m->strings[i]);
+        mem_free(m->strings[i]);
+    }
     segment_writer_close(m->writer);
     mem_free(m->sources);
     mem_free(m->columns);
@@ -244,7 +222,7 @@ static enum status block_pick(struct segment *s, uint32_t block, int64_t hour, s
     return STATUS_OK;
 }
 
-static enum status group_find(struct merger *m, struct merge_group *g, struct arena *arena,
+enum status merger_group_find(struct merger *m, struct merge_group *g, struct arena *arena,
                               struct error *reterr)
 {
     g->piece_count = 0;
@@ -302,9 +280,9 @@ static enum status keys_read(struct merger *m, const struct merge_group *g, stru
         bool any;
         if (!column_is_key(m, m->columns[i]))
             continue;
-        intern_reset(&m->strings[i]);
-        enum status s = merge_column_read(m->sources, g, m->columns[i], &m->strings[i], arena, &v,
-                                          &any, reterr);
+        intern_reset(m->strings[i]);
+        enum status s =
+            merge_column_read(m->sources, g, m->columns[i], m->strings[i], arena, &v, &any, reterr);
         if (s < 0)
             return s;
         keys->columns[keys->column_count++] =
@@ -398,8 +376,8 @@ static enum status columns_read(struct merger *m, const struct merge_group *g,
         bool any;
         if ((s = merger_wait(m, g, reterr)) < 0)
             break;
-        intern_reset(&m->strings[i]);
-        s = merge_column_read(m->sources, g, column, &m->strings[i], borrows ? arena : &scratch, &v,
+        intern_reset(m->strings[i]);
+        s = merge_column_read(m->sources, g, column, m->strings[i], borrows ? arena : &scratch, &v,
                               &any, reterr);
         if (s == STATUS_OK && any) {
             v = vector_gather(&v, order, out->rows, arena);
@@ -417,17 +395,14 @@ static enum status columns_read(struct merger *m, const struct merge_group *g,
     return s;
 }
 
-static enum status group_merge(struct merger *m, struct merge_group *g, struct error *reterr)
+enum status merger_group_write(struct merger *m, struct merge_group *g, struct error *reterr)
 {
     struct arena key_arena = {0};
     struct arena arena = {0};
-    struct batch keys = {.table = m->table, .columns = m->batch_columns};
+    struct batch keys = {.table = m->table, .columns = m->batch_columns, .rows = g->rows};
     struct batch out = {.table = m->table, .columns = m->batch_columns};
-    enum status s = group_find(m, g, &arena, reterr);
+    enum status s = keys_read(m, g, &keys, &key_arena, reterr);
     if (s < 0)
-        goto out;
-    keys.rows = g->rows;
-    if ((s = keys_read(m, g, &keys, &key_arena, reterr)) < 0)
         goto out;
     uint32_t *order = ARENA_ARRAY(&arena, uint32_t, g->rows);
     out.rows = rows_order(&keys, order, &key_arena);
@@ -437,6 +412,23 @@ static enum status group_merge(struct merger *m, struct merge_group *g, struct e
     s = segment_writer_add_group(m->writer, &out, reterr);
 out:
     arena_deinit(&key_arena);
+    arena_deinit(&arena);
+    return s;
+}
+
+enum status merger_open(struct merger *m, struct io *io, const char *path, enum segment_tier tier,
+                        uint64_t fold_seq, struct error *reterr)
+{
+    return segment_writer_open(io, path, m->table, tier, fold_seq,
+                               tier == TIER_DAY ? LEVEL_DAY : LEVEL_HOUR, &m->writer, reterr);
+}
+
+static enum status group_merge(struct merger *m, struct merge_group *g, struct error *reterr)
+{
+    struct arena arena = {0};
+    enum status s = merger_group_find(m, g, &arena, reterr);
+    if (s == STATUS_OK)
+        s = merger_group_write(m, g, reterr);
     arena_deinit(&arena);
     return s;
 }
@@ -452,8 +444,7 @@ enum status merge_segments(struct io *io, struct schema *schema, enum table tabl
     (void)schema; /* score columns came into it when the inputs were opened */
     enum status s = merger_begin(&m, inputs, count, fold_seq, reterr);
     if (s == STATUS_OK)
-        s = segment_writer_open(io, path, table, tier, fold_seq,
-                                tier == TIER_DAY ? LEVEL_DAY : LEVEL_HOUR, &m.writer, reterr);
+        s = merger_open(&m, io, path, tier, fold_seq, reterr);
     for (uint32_t i = 0; i < m.hour_count && s == STATUS_OK; i++) {
         group.hour = m.hours[i];
         s = group_merge(&m, &group, reterr);

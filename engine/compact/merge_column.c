@@ -79,30 +79,42 @@ static void piece_append(struct column_out *out, const struct merge_piece *piece
     }
 }
 
-static enum status piece_read(const struct merge_source *source, const struct merge_piece *piece,
-                              const struct column *column, struct arena *arena, struct vector *ret,
-                              bool *ret_any, struct error *reterr)
+enum status merge_block_read(const struct merge_source *source, uint32_t block,
+                             const struct column *column, struct arena *arena, struct vector *ret,
+                             bool *ret_any, struct error *reterr)
 {
     int index = segment_column_index(source->segment, column);
-    uint64_t first = segment_block_first(source->segment, piece->block);
-    uint32_t rows = segment_block_rows(source->segment, piece->block);
+    uint64_t first = segment_block_first(source->segment, block);
+    uint32_t rows = segment_block_rows(source->segment, block);
     bool touched = patch_set_touches(source->patches, column, first, rows);
     *ret_any = index >= 0 || touched;
     if (index >= 0) {
-        enum status s =
-            segment_block_read(source->segment, index, piece->block, arena, ret, reterr);
+        enum status s = segment_block_read(source->segment, index, block, arena, ret, reterr);
         if (s < 0)
             return s;
         if (ret->rows != rows)
             return corrupt(reterr, segment_path(source->segment), 0,
-                           "block %u of %s has %u rows where %u must be", piece->block,
-                           column->name, ret->rows, rows);
+                           "block %u of %s has %u rows where %u must be", block, column->name,
+                           ret->rows, rows);
     } else if (touched) {
         *ret = vector_null(column->storage, rows, arena);
     }
     if (touched)
         patch_set_apply(source->patches, column, first, ret, arena);
     return STATUS_OK;
+}
+
+static const struct vector *overlay_find(const struct merge_group *group, uint32_t piece,
+                                         const struct column *column)
+{
+    if (group->overlays == NULL)
+        return NULL;
+    const struct merge_overlay *o = &group->overlays[piece];
+    for (uint32_t i = 0; i < o->column_count; i++) {
+        if (o->columns[i].column == column)
+            return &o->columns[i].vector;
+    }
+    return NULL;
 }
 
 enum status merge_column_read(const struct merge_source *sources, const struct merge_group *group,
@@ -114,15 +126,22 @@ enum status merge_column_read(const struct merge_source *sources, const struct m
     enum status s = STATUS_OK;
     *ret_any = false;
     for (uint32_t i = 0; i < group->piece_count && s == STATUS_OK; i++) {
-        const struct merge_piece *piece = &group->pieces[i];
+        struct merge_piece piece = group->pieces[i];
+        const struct vector *overlay = overlay_find(group, i, column);
         struct vector block;
-        bool any;
-        s = piece_read(&sources[piece->input], piece, column, arena, &block, &any, reterr);
+        bool any = true;
+        if (overlay != NULL) {
+            block = *overlay;
+            piece.pick = NULL; /* its rows were picked already */
+        } else {
+            s = merge_block_read(&sources[piece.input], piece.block, column, arena, &block, &any,
+                                 reterr);
+        }
         if (s == STATUS_OK && any) {
-            piece_append(&out, piece, &block);
+            piece_append(&out, &piece, &block);
             *ret_any = true;
         }
-        out.rows += piece->rows;
+        out.rows += piece.rows;
     }
     if (column->storage == STORAGE_STR && *ret_any) {
         *out.dict = (struct dict){.values = strings->values, .count = strings->count};

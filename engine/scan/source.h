@@ -29,7 +29,7 @@ struct source {
     char path[MANIFEST_PATH_BYTES];
     struct patch_set *patches; /* NULL: none */
     atomic_bool dropped;       /* the manifest no longer names the file */
-    bool busy;                 /* input of a merge; compaction's own note */
+    bool busy;                 /* not for merges: damaged, or being rewritten. State lock */
 };
 
 /* The source takes over the head. */

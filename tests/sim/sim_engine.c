@@ -1,7 +1,7 @@
 /*
  * sim_engine.c - cuts the power at every operation of a store's life and checks what is left.
  *
- * Shape:   scripts (ingest, seal, amend, compact, retain, recover) run on the simulated disk. For every operation of a
+ * Shape:   scripts (ingest, seal, amend, compact, retain, recover, rewrite) run on the simulated disk. For every operation of a
  *          script, every kind of crash and several seeds of damage: run up to it, lose power, reopen, check,
  *          send everything again, check, seal and merge, check. The same with faults that do not kill.
  * Checks:  what survives is a prefix of the commits, each whole, acknowledged ones among it; every span, score, tag and
@@ -27,7 +27,9 @@
 #define HOUR0        (480000 * NS_PER_HOUR)
 #define COMMITS_MAX  64u
 #define DAMAGE_SEEDS 4u
-#define SAMPLE_RUNS  150u
+#define SAMPLE_RUNS  175u
+/* A rewrite sets tokens_out to tokens_in times this. */
+#define REWRITE_FACTOR 10
 
 /* ---- scripts ---- */
 
@@ -40,6 +42,7 @@ enum verb {
     SEAL,
     COMPACT, /* full */
     RETAIN,  /* hours before HOUR0 + count leave */
+    REWRITE, /* sets tokens_out of every span 2 */
 };
 struct step {
     enum verb verb;
@@ -97,9 +100,21 @@ static const struct step scripts[][STEPS_MAX] = {
      {SEAL, 0},
      {COMMIT, 1},
      {OPEN, 0}},
+    {{OPEN, 0},
+     {COMMIT, 5},
+     {SEAL, 0},
+     {COMMIT, 3},
+     {REWRITE, 0},
+     {COMMIT, 2},
+     {LEAVE, 1},
+     {REWRITE, 0},
+     {COMPACT, 0},
+     {COMMIT, 1},
+     {REWRITE, 0},
+     {COMMIT, 1}},
 };
-static const char *const script_names[] = {"ingest",  "seal",   "amend",
-                                           "compact", "retain", "recover"};
+static const char *const script_names[] = {"ingest", "seal",    "amend",  "compact",
+                                           "retain", "recover", "rewrite"};
 #define SCRIPTS (sizeof scripts / sizeof *scripts)
 
 /* ---- what was sent ---- */
@@ -146,6 +161,7 @@ struct run {
     uint64_t acked;         /* the last one acknowledged */
     int64_t gone_before_ns; /* rows older than this may have left */
     uint64_t survived;      /* found by the last check */
+    uint64_t rewritten;     /* commits whose span 2 must have tokens_out: a rewrite said so */
     char violation[512];    /* "": none so far */
 };
 
@@ -257,10 +273,10 @@ static enum status commit_send(struct run *r, uint64_t n, struct append_result *
 
 /* ---- checking ---- */
 
-#define SPAN_COLUMNS 12
+#define SPAN_COLUMNS 13
 static const char *const span_columns[SPAN_COLUMNS] = {
-    "trace_id", "span_id", "time",        "session",      "turn",      "input",
-    "seq",      "kind",    "error_class", "class_source", "tokens_in", "parent_id"};
+    "trace_id", "span_id",     "time",         "session",   "turn",      "input",     "seq",
+    "kind",     "error_class", "class_source", "tokens_in", "parent_id", "tokens_out"};
 static const char *const score_names[] = {"score.q", "score.r", "score.o"};
 
 struct found {
@@ -322,6 +338,16 @@ static void message_expect(struct run *r, uint64_t n, struct slice refs)
     arena_deinit(&arena);
 }
 
+/* What a rewrite sets is there or not; after one that succeeded it is there. */
+static void rewritten_expect(struct run *r, uint64_t n, uint64_t span, const struct vector *v,
+                             uint32_t row)
+{
+    bool has = vector_has(v, row);
+    if (has || (span == 2 && n <= r->rewritten))
+        int_expect(r, n, span, "tokens_out", has, v->i64[row],
+                   span == 2 ? (int64_t)n * REWRITE_FACTOR : 0);
+}
+
 static void span_check(struct run *r, const struct vector *v, const struct vector *scores,
                        const bool *has_score, uint32_t row, uint64_t last)
 {
@@ -348,6 +374,7 @@ static void span_check(struct run *r, const struct vector *v, const struct vecto
                span == 2 ? (int64_t)n : 0);
     int_expect(r, n, span, "parent_id", vector_has(&v[11], row), (int64_t)v[11].id64[row],
                span == 2 ? 1 : 0);
+    rewritten_expect(r, n, span, &v[12], row);
     for (uint32_t i = 0; i < 3; i++) {
         bool has = has_score[i] && vector_has(&scores[i], row);
         int_expect(r, n, span, score_names[i], has, has ? (int64_t)scores[i].f64[row] : 0,
@@ -546,6 +573,39 @@ static enum status commits_run(struct run *r, uint32_t count, enum verb verb)
     return s;
 }
 
+static enum status tokens_edit(void *context, const struct rewrite_rows *in, struct arena *arena,
+                               struct batch_column *ret_columns, uint32_t *ret_count,
+                               uint64_t *ret_changed, struct error *reterr)
+{
+    const struct vector *tokens_in = &in->vectors[0];
+    struct vector out = vector_null(STORAGE_I64, in->rows, arena);
+    int64_t *values = (int64_t *)(uintptr_t)out.i64;
+    uint8_t *valid = (uint8_t *)(uintptr_t)out.valid;
+    (void)context;
+    (void)reterr;
+    for (uint32_t i = 0; i < in->rows; i++) {
+        valid[i] = vector_has(tokens_in, i);
+        values[i] = tokens_in->i64[i] * REWRITE_FACTOR;
+        *ret_changed += valid[i];
+    }
+    ret_columns[0] =
+        (struct batch_column){.column = table_column(TABLE_SPANS, SPANS_tokens_out), .vector = out};
+    *ret_count = *ret_changed > 0;
+    return STATUS_OK;
+}
+
+static enum status rewrite_run(struct run *r, struct error *reterr)
+{
+    const struct column *read = table_column(TABLE_SPANS, SPANS_tokens_in);
+    const struct rewrite rewrite = {
+        .project = r->project, .read = &read, .read_count = 1, .edit = tokens_edit};
+    struct rewrite_result result;
+    enum status s = engine_rewrite(r->engine, &rewrite, NULL, &result, reterr);
+    if (s >= 0)
+        r->rewritten = r->acked;
+    return s;
+}
+
 static enum status step_run(struct run *r, const struct step *step)
 {
     struct error error = {0};
@@ -567,6 +627,8 @@ static enum status step_run(struct run *r, const struct step *step)
         const struct retention rule = {.rows_age_ns = clock_wall_ns() - r->gone_before_ns};
         return engine_retain(r->engine, r->project, &rule, false, NULL, &retained, &error);
     }
+    case REWRITE:
+        return rewrite_run(r, &error);
     case END:
         break;
     }
@@ -603,6 +665,8 @@ static void go_on(struct run *r)
         check(r);
     if (engine_compact(r->engine, true, NULL, &compacted, &error) < 0)
         violate(r, "merge after recovery: %s", error.text);
+    if (rewrite_run(r, &error) < 0)
+        violate(r, "rewrite after recovery: %s", error.text);
     if (run_open(r, &error) < 0)
         violate(r, "reopening: %s", error.text);
     if (r->violation[0] == 0)
@@ -873,6 +937,7 @@ static bool run_defects(uint64_t seed)
         {"skip directory sync", {.io = IO_SIM_DEFECT_SKIP_DIR_SYNC}, IO_SIM_CRASH_AFTER, 1},
         {"ignore short write", {.io = IO_SIM_DEFECT_IGNORE_SHORT}, IO_SIM_SHORT_WRITE, 1},
         {"delete before the manifest", {.delete_before_manifest = true}, IO_SIM_CRASH_AFTER, 3},
+        {"the same in a rewrite", {.delete_before_manifest = true}, IO_SIM_CRASH_AFTER, 6},
     };
     bool all = true;
     for (size_t i = 0; i < sizeof planted / sizeof *planted; i++)
