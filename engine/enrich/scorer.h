@@ -33,6 +33,7 @@ struct text_message {
 
 /* One span as scorers see it. Slices are empty and numbers -1 (doubles NAN) when NULL. Messages in order. */
 struct span_view {
+    struct slice project; /* whose user rules apply */
     struct id128 trace_id;
     uint64_t span_id, parent_id;
     int64_t time_ns;
@@ -84,7 +85,8 @@ struct scorers;
 /* rules may be NULL; borrowed. */
 struct scorers *scorers_create(const struct scorer_options *options, const struct rules *rules);
 void scorers_destroy(struct scorers *s);
-/* Fills *ret. Text in it lives in the arena or is constant. */
+/* Fills *ret: the scorers in the order of scorer.def, then the user rules of the view's project (nobody else needs to call rules_run).
+ * Text in it lives in the arena or is constant. */
 void scorers_run(struct scorers *s, const struct span_view *v, struct arena *arena, struct score_list *ret);
 /* A short stable text of all versions, options and rules in force ("s1-5f0c2a9b"): what scorer_version says. */
 const char *scorers_version(const struct scorers *s);

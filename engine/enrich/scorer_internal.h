@@ -11,6 +11,9 @@
 #include "engine/enrich/message_read.h"
 #include "engine/enrich/phrase.h"
 #include "engine/enrich/scorer.h"
+#include "engine/enrich/words.h"
+
+#define FACTS_CALLS_MAX 8u
 
 /* What is remembered of a message by its address; computed from its body once. */
 struct message_facts {
@@ -19,9 +22,10 @@ struct message_facts {
     uint32_t refusal;       /* phrase_find(text, PHRASE_REFUSAL) */
     uint32_t injection;     /* phrase_find(text, PHRASE_INJECTION) */
     uint32_t call_count;
-    uint64_t calls[8];      /* hash64 of name and canonical arguments of the first calls */
-    uint64_t words[16];     /* a 1,024-bit sketch of its words, for similarities */
-    uint32_t word_count;
+    uint64_t calls[FACTS_CALLS_MAX];    /* hash64 of name and canonical arguments of the first calls */
+    uint64_t words[16];     /* a 1,024-bit sketch of its content words, for similarities (words.h) */
+    uint32_t word_count;    /* words, repeated ones too */
+    struct word_set set;    /* its content words and numbers, each once (words.h) */
 };
 
 struct scorer_run {
@@ -29,6 +33,7 @@ struct scorer_run {
     const struct scorer_options *options;
     const struct span_view *view;
     struct arena *arena;
+    struct span_memo *memo; /* what scorers of one span share; belongs to scorers.c */
 };
 
 /* The facts of a message, from the cache or computed. NULL: its body is not at hand and nobody has seen it. Valid until the next call of
@@ -40,6 +45,13 @@ const struct message_reading *output_reading(struct scorer_run *run, uint32_t in
 struct slice output_text(struct scorer_run *run);
 /* Is the span a model's generation (kind llm) with an output, or a finished one without? */
 bool is_generation(const struct span_view *v);
+/* Something a scorer keeps between spans (compiled schemas): filled by its first user, destroyed with the scorers. */
+struct scorer_slot {
+    void *data;
+    void (*destroy)(void *data);
+};
+enum scorer_slot_id { SLOT_SCHEMAS, SLOT_COUNT };
+struct scorer_slot *scorer_slot(struct scorer_run *run, enum scorer_slot_id id);
 /* A finding in the arena. */
 struct slice finding(struct scorer_run *run, const char *format, ...) __attribute__((format(printf, 2, 3)));
 

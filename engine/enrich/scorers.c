@@ -1,0 +1,311 @@
+/*
+ * scorers.c - runs the scorers of scorer.def over a span and keeps what they share.
+ *
+ * Place:     span_view -> [here: score_NAME one after the other, then user rules] -> score_list
+ * Memory:    a scratch arena, emptied for every span; findings are copied into the caller's. Message facts live in
+ *            scorer_cache, calls of traces in trace_memory; both are bounded by SCORER_CACHE_BYTES_MAX together.
+ * Invariant: every value that leaves is in [0, 1].
+ * Threads:   one user at a time (the enricher's lock).
+ */
+#include "engine/enrich/scorers_internal.h"
+
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "engine/base/check.h"
+#include "engine/base/hash.h"
+#include "engine/enrich/call_hash.h"
+#include "engine/enrich/rule.h"
+
+#define LOOP_REPEATS_DEFAULT        3
+#define RETRIEVAL_SCORE_MIN_DEFAULT 0.2
+
+static const struct {
+    const char *name;
+    const char *version;
+    const char *error_class;
+    double threshold;
+    const char *doc;
+    bool (*run)(struct scorer_run *run, struct score *ret);
+} scorer_table[SCORER_COUNT] = {
+#define SCORER(name, version, class, threshold, doc)                                               \
+    {#name, version, class, threshold, doc, score_##name},
+#include "engine/enrich/scorer.def"
+#undef SCORER
+};
+static_assert(SCORER_COUNT <= 64, "scorer_options.disabled has a bit a scorer");
+
+const char *scorer_name(enum scorer_id id)
+{
+    return scorer_table[id].name;
+}
+
+const char *scorer_version(enum scorer_id id)
+{
+    return scorer_table[id].version;
+}
+
+const char *scorer_doc(enum scorer_id id)
+{
+    return scorer_table[id].doc;
+}
+
+void scorer_options_init(struct scorer_options *o)
+{
+    *o = (struct scorer_options){.retrieval_score_min = (double)NAN};
+    for (int i = 0; i < SCORER_COUNT; i++)
+        o->thresholds[i] = (double)NAN;
+}
+
+/* Fills in the defaults. 1/repeats falls below the middle between 1/k and 1/(k-1) when the k-th repetition comes. */
+static void options_settle(struct scorer_options *o)
+{
+    if (o->loop_repeats <= 1)
+        o->loop_repeats = LOOP_REPEATS_DEFAULT;
+    if (isnan(o->retrieval_score_min))
+        o->retrieval_score_min = RETRIEVAL_SCORE_MIN_DEFAULT;
+    double k = (double)o->loop_repeats;
+    for (int i = 0; i < SCORER_COUNT; i++) {
+        if (!isnan(o->thresholds[i]))
+            continue;
+        o->thresholds[i] =
+            i == SCORER_no_loop ? (1 / k + 1 / (k - 1)) / 2 : scorer_table[i].threshold;
+    }
+}
+
+/* Everything that can change a score. */
+static uint64_t settings_hash(const struct scorer_options *o, const struct rules *rules)
+{
+    struct buffer b = {0};
+    for (int i = 0; i < SCORER_COUNT; i++) {
+        if ((o->disabled >> i & 1) != 0)
+            continue;
+        buffer_printf(&b, "%s %s %s %.17g\n", scorer_table[i].name, scorer_table[i].version,
+                      scorer_table[i].error_class, o->thresholds[i]);
+    }
+    buffer_printf(&b, "%lld %lld %lld %.17g %llx", (long long)o->latency_budget_ns,
+                  (long long)o->cost_budget_nusd, (long long)o->loop_repeats,
+                  o->retrieval_score_min,
+                  rules != NULL ? (unsigned long long)rules_hash(rules) : 0ull);
+    uint64_t hash = hash64(buffer_slice(&b));
+    buffer_deinit(&b);
+    return hash;
+}
+
+struct scorers *scorers_create(const struct scorer_options *options, const struct rules *rules)
+{
+    struct scorers *s = MEM_NEW(struct scorers);
+    s->options = *options;
+    options_settle(&s->options);
+    s->rules = rules;
+    uint64_t hash = settings_hash(&s->options, rules);
+    (void)snprintf(s->version, sizeof s->version, "s1-%08x", (unsigned)(hash ^ hash >> 32));
+    s->traces = trace_memory_create();
+    s->cache = scorer_cache_create(SCORER_CACHE_BYTES_MAX - TRACE_MEMORY_BYTES);
+    return s;
+}
+
+void scorers_destroy(struct scorers *s)
+{
+    if (s == NULL)
+        return;
+    for (int i = 0; i < SLOT_COUNT; i++) {
+        if (s->slots[i].data != NULL && s->slots[i].destroy != NULL)
+            s->slots[i].destroy(s->slots[i].data);
+    }
+    scorer_cache_destroy(s->cache);
+    trace_memory_destroy(s->traces);
+    arena_deinit(&s->scratch);
+    mem_free(s);
+}
+
+const char *scorers_version(const struct scorers *s)
+{
+    return s->version;
+}
+
+size_t scorers_memory(const struct scorers *s)
+{
+    return scorer_cache_bytes(s->cache) + TRACE_MEMORY_BYTES;
+}
+
+struct scorer_slot *scorer_slot(struct scorer_run *run, enum scorer_slot_id id)
+{
+    return &run->scorers->slots[id];
+}
+
+struct slice finding(struct scorer_run *run, const char *format, ...)
+{
+    char text[512];
+    va_list arguments;
+    va_start(arguments, format);
+    int size = vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    if (size < 0)
+        return SLICE_EMPTY;
+    size_t kept = (size_t)size < sizeof text ? (size_t)size : sizeof text - 1;
+    return arena_copy(run->arena, slice_of(text, kept));
+}
+
+bool is_generation(const struct span_view *v)
+{
+    /* Without any recorded text nothing can be said: content capture is off. */
+    return slice_is(v->kind, "llm") &&
+           (v->output_count != 0 || (v->input_count != 0 && !slice_is(v->status, "error")));
+}
+
+const struct message_reading *output_reading(struct scorer_run *run, uint32_t index)
+{
+    struct span_memo *memo = run->memo;
+    ASSERT(index < run->view->output_count);
+    if (memo->readings[index] == NULL) {
+        struct message_reading *reading = ARENA_NEW(run->arena, struct message_reading);
+        (void)message_read(run->view->output[index].body, run->arena, reading);
+        memo->readings[index] = reading;
+    }
+    return memo->readings[index];
+}
+
+struct slice output_text(struct scorer_run *run)
+{
+    struct span_memo *memo = run->memo;
+    if (memo->has_text)
+        return memo->text;
+    struct buffer joined = {0};
+    uint32_t text_count = 0;
+    for (uint32_t i = 0; i < run->view->output_count; i++) {
+        struct slice text = output_reading(run, i)->text;
+        if (text.size == 0)
+            continue;
+        if (text_count == 1)
+            buffer_add_slice(&joined, memo->text);
+        if (text_count >= 1) {
+            buffer_add_byte(&joined, '\n');
+            buffer_add_slice(&joined, text);
+        }
+        memo->text = text;
+        text_count++;
+    }
+    if (text_count > 1)
+        memo->text = arena_copy(run->arena, buffer_slice(&joined));
+    buffer_deinit(&joined);
+    memo->has_text = true;
+    return memo->text;
+}
+
+static void words_take(struct message_facts *facts, struct slice text)
+{
+    struct words words = words_over(text);
+    struct word word;
+    while (words_next(&words, &word)) {
+        facts->word_count++;
+        if ((word.flags & WORD_STOP) != 0 || !word_set_add(&facts->set, word.hash))
+            continue;
+        facts->words[word.hash / 64 % 16] |= (uint64_t)1 << word.hash % 64;
+    }
+}
+
+/* Phrases are only looked for where a scorer asks for them: refusals in answers, injections in what comes from outside. */
+static void facts_compute(const struct message_reading *reading, struct arena *scratch,
+                          struct message_facts *ret)
+{
+    *ret = (struct message_facts){.role = reading->role};
+    ret->detected = detect_any(reading->text, UINT64_MAX);
+    if (reading->role == ROLE_ASSISTANT || reading->role == ROLE_OTHER)
+        ret->refusal = phrase_find(reading->text, PHRASE_REFUSAL);
+    if (reading->role != ROLE_ASSISTANT && reading->role != ROLE_SYSTEM)
+        ret->injection = phrase_find(reading->text, PHRASE_INJECTION);
+    words_take(ret, reading->text);
+    ret->call_count = reading->call_count;
+    for (uint32_t i = 0; i < reading->call_count; i++) {
+        const struct tool_call *call = &reading->calls[i];
+        if (i < FACTS_CALLS_MAX)
+            ret->calls[i] = call_hash(call->name, call->arguments, scratch);
+        words_take(ret, call->name);
+        words_take(ret, call->arguments);
+    }
+}
+
+/* Where the memo keeps the place of a message in the cache; NULL for messages that aren't the view's. */
+static uint32_t *hint_of(struct scorer_run *run, const struct text_message *m)
+{
+    const struct span_view *v = run->view;
+    if (v->input_count != 0 && m >= v->input && m < v->input + v->input_count)
+        return &run->memo->input_hints[m - v->input];
+    if (v->output_count != 0 && m >= v->output && m < v->output + v->output_count)
+        return &run->memo->output_hints[m - v->output];
+    return NULL;
+}
+
+const struct message_facts *facts_of(struct scorer_run *run, const struct text_message *m)
+{
+    struct scorers *s = run->scorers;
+    const struct span_view *v = run->view;
+    uint32_t none = 0;
+    uint32_t *hint = hint_of(run, m);
+    if (hint == NULL)
+        hint = &none;
+    const struct message_facts *known = scorer_cache_find(s->cache, m->address, hint);
+    if (known != NULL || m->body.size == 0)
+        return known;
+    struct message_reading own;
+    const struct message_reading *reading = &own;
+    if (v->output_count != 0 && m >= v->output && m < v->output + v->output_count)
+        reading = output_reading(run, (uint32_t)(m - v->output));
+    else
+        (void)message_read(m->body, run->arena, &own);
+    struct message_facts facts;
+    facts_compute(reading, run->arena, &facts);
+    return scorer_cache_put(s->cache, m->address, &facts, hint);
+}
+
+static double within_unit(double value)
+{
+    return value < 0 ? 0 : value > 1 ? 1 : value;
+}
+
+static void scorer_apply(struct scorer_run *run, int id, struct score_list *ret)
+{
+    struct score score = {.finding = SLICE_EMPTY, .error_class = SLICE_EMPTY};
+    if (!scorer_table[id].run(run, &score) || isnan(score.value))
+        return;
+    score.name = scorer_table[id].name;
+    score.value = within_unit(score.value);
+    if (score.value >= run->options->thresholds[id])
+        score.error_class = SLICE_EMPTY;
+    else if (score.error_class.size == 0)
+        score.error_class = slice_text(scorer_table[id].error_class);
+    ret->items[ret->count++] = score;
+}
+
+void scorers_run(struct scorers *s, const struct span_view *v, struct arena *arena,
+                 struct score_list *ret)
+{
+    arena_reset(&s->scratch);
+    struct span_memo memo = {
+        .text = SLICE_EMPTY,
+        .input_hints = arena_zero(&s->scratch, v->input_count, sizeof(uint32_t)),
+        .output_hints = arena_zero(&s->scratch, v->output_count, sizeof(uint32_t)),
+        .readings = arena_zero(&s->scratch, v->output_count, sizeof(struct message_reading *)),
+    };
+    struct scorer_run run = {
+        .scorers = s,
+        .options = &s->options,
+        .view = v,
+        .arena = &s->scratch,
+        .memo = &memo,
+    };
+    ret->count = 0;
+    for (int i = 0; i < SCORER_COUNT; i++) {
+        if ((s->options.disabled >> i & 1) == 0)
+            scorer_apply(&run, i, ret);
+    }
+    if (s->rules != NULL)
+        rules_run(s->rules, v->project, v, &s->scratch, ret);
+    for (uint32_t i = 0; i < ret->count; i++) {
+        struct score *score = &ret->items[i];
+        if (score->finding.size != 0)
+            score->finding = arena_copy(arena, score->finding);
+    }
+}
