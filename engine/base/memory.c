@@ -5,7 +5,9 @@
  */
 #include "engine/base/memory.h"
 
+#include <malloc.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,27 +25,58 @@ struct arena_block {
     _Alignas(16) uint8_t bytes[];
 };
 
-static void *or_die(void *p, size_t size)
+static atomic_size_t in_use;
+static atomic_size_t peak;
+
+/* Two threads that raise the peak at the same time may lose the smaller raise: it is a gauge. */
+static void *taken(void *p, size_t size)
+{
+    if (p == NULL) {
+        (void)fprintf(stderr, "driftline: out of memory (%zu bytes wanted)\n", size);
+        exit(1);
+    }
+    size_t usable = malloc_usable_size(p);
+    size_t now = atomic_fetch_add_explicit(&in_use, usable, memory_order_relaxed) + usable;
+    if (now > atomic_load_explicit(&peak, memory_order_relaxed))
+        atomic_store_explicit(&peak, now, memory_order_relaxed);
+    return p;
+}
+
+static void given_back(void *p)
 {
     if (p != NULL)
-        return p;
-    (void)fprintf(stderr, "driftline: out of memory (%zu bytes wanted)\n", size);
-    exit(1);
+        (void)atomic_fetch_sub_explicit(&in_use, malloc_usable_size(p), memory_order_relaxed);
+}
+
+size_t mem_in_use(void)
+{
+    return atomic_load_explicit(&in_use, memory_order_relaxed);
+}
+
+size_t mem_peak(void)
+{
+    return atomic_load_explicit(&peak, memory_order_relaxed);
+}
+
+void mem_peak_reset(void)
+{
+    atomic_store_explicit(&peak, mem_in_use(), memory_order_relaxed);
 }
 
 void *mem_alloc(size_t size)
 {
-    return or_die(malloc(size == 0 ? 1 : size), size);
+    return taken(malloc(size == 0 ? 1 : size), size);
 }
 
 void *mem_zero(size_t count, size_t size)
 {
-    return or_die(calloc(count == 0 ? 1 : count, size == 0 ? 1 : size), size);
+    return taken(calloc(count == 0 ? 1 : count, size == 0 ? 1 : size), size);
 }
 
 void *mem_resize(void *p, size_t size)
 {
-    return or_die(realloc(p, size == 0 ? 1 : size), size);
+    given_back(p);
+    return taken(realloc(p, size == 0 ? 1 : size), size);
 }
 
 void *mem_grow(void *p, size_t *capacity, size_t count, size_t item_size)
@@ -66,6 +99,7 @@ char *mem_strdup(const char *text)
 
 void mem_free(void *p)
 {
+    given_back(p);
     free(p);
 }
 
@@ -108,6 +142,14 @@ void arena_reset(struct arena *a)
         keep->used = 0;
     }
     *a = (struct arena){.head = keep};
+}
+
+size_t arena_memory(const struct arena *a)
+{
+    size_t bytes = 0;
+    for (const struct arena_block *block = a->head; block != NULL; block = block->next)
+        bytes += sizeof *block + block->capacity;
+    return bytes;
 }
 
 void *arena_alloc(struct arena *a, size_t size)

@@ -21,6 +21,11 @@ void *mem_grow(void *p, size_t *capacity, size_t count, size_t item_size);
 char *mem_strdup(const char *text);
 void mem_free(void *p);
 
+/* Bytes taken through mem_* and not given back, and the most there were since the last reset. */
+size_t mem_in_use(void);
+size_t mem_peak(void);
+void mem_peak_reset(void);
+
 #define MEM_NEW(type) ((type *)mem_zero(1, sizeof(type)))
 
 struct arena_block;
@@ -34,6 +39,8 @@ struct arena {
 void arena_deinit(struct arena *a);
 /* Empties the arena but keeps its largest block. */
 void arena_reset(struct arena *a);
+/* Bytes of all its blocks, used or not. */
+size_t arena_memory(const struct arena *a);
 /* 16-byte aligned, not zeroed. Never NULL. */
 void *arena_alloc(struct arena *a, size_t size);
 void *arena_zero(struct arena *a, size_t count, size_t size);
