@@ -22,11 +22,6 @@ static bool report(void *context, double fraction, const char *what)
     return !atomic_load(&j->base.cancel);
 }
 
-static void add_count(struct buffer *to, const char *name, uint64_t value)
-{
-    buffer_printf(to, "%c\"%s\":%llu", to->size == 0 ? '{' : ',', name, (unsigned long long)value);
-}
-
 static void seal_run(struct http_job *base)
 {
     base->status = engine_seal(base->http->options.engine, &base->error);

@@ -1,6 +1,8 @@
 /*
  * http_info.c - probes and figures.
  */
+#include <stdio.h>
+
 #include "engine/base/clock.h"
 #include "server/http/http_request.h"
 
@@ -32,9 +34,33 @@ void route_ready(struct request *r)
     buffer_deinit(&body);
 }
 
-static void add_count(struct buffer *to, const char *name, uint64_t value)
+static void add_masked(void *context, struct slice rule, uint64_t count)
 {
-    buffer_printf(to, ",\"%s\":%llu", name, (unsigned long long)value);
+    struct buffer *to = context;
+    char name[300];
+    (void)snprintf(name, sizeof name, "masked.%.*s", SLICE_ARG(rule));
+    add_count(to, name, count);
+}
+
+/* What came in through OTLP, and what enrichment did to all that came in. */
+static void add_ingest(struct ingest *in, struct buffer *to)
+{
+    struct ingest_stats stats = ingest_stats(in);
+    struct shared_enricher *held = ingest_hold(in);
+    add_count(to, "otlp_requests", stats.requests);
+    add_count(to, "otlp_bytes", stats.bytes);
+    add_count(to, "otlp_spans", stats.spans);
+    add_count(to, "otlp_logs", stats.logs);
+    add_count(to, "otlp_rejected", stats.rejected);
+    add_count(to, "otlp_duplicates", stats.duplicates);
+    add_count(to, "priced", stats.enriched.priced);
+    add_count(to, "unpriced", stats.enriched.unpriced);
+    add_count(to, "scored", stats.enriched.scored);
+    add_count(to, "classified", stats.enriched.classified);
+    add_count(to, "masked", stats.enriched.masked);
+    enricher_masked(ingest_enricher(held), add_masked, to);
+    buffer_printf(to, ",\"scorer_version\":\"%s\"", enricher_version(ingest_enricher(held)));
+    ingest_release(in, held);
 }
 
 void route_health(struct request *r)
@@ -60,6 +86,7 @@ void route_health(struct request *r)
     add_count(&body, "torn_bytes", health.torn_bytes);
     add_count(&body, "disk_free_bytes", health.disk_free_bytes);
     add_count(&body, "disk_total_bytes", health.disk_total_bytes);
+    add_ingest(r->http->options.ingest, &body);
     buffer_add_text(&body, "}\n");
     reply_json(r->event, HTTP_OK, &body);
     buffer_deinit(&body);
@@ -118,13 +145,6 @@ struct segment_list {
     struct buffer body;
     const char *comma;
 };
-
-static void add_time(struct buffer *to, const char *name, int64_t time_ns)
-{
-    char text[TIME_TEXT_BYTES];
-    time_to_text(time_ns, text);
-    buffer_printf(to, ",\"%s\":\"%s\"", name, text);
-}
 
 static void add_segment(void *context, const struct segment_info *s)
 {

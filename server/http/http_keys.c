@@ -5,17 +5,6 @@
 #include "engine/base/json.h"
 #include "server/http/http_request.h"
 
-static void add_time(struct buffer *to, const char *name, int64_t time_ns)
-{
-    char text[TIME_TEXT_BYTES];
-    if (time_ns == 0) {
-        buffer_printf(to, ",\"%s\":null", name);
-        return;
-    }
-    time_to_text(time_ns / NS_PER_S * NS_PER_S, text);
-    buffer_printf(to, ",\"%s\":\"%s\"", name, text);
-}
-
 struct key_list {
     const struct principal *principal;
     struct buffer body;
@@ -33,9 +22,9 @@ static void add_key(void *context, const struct auth_key_info *k)
                   "%s{\"id\":\"%s\",\"project\":\"%s\",\"scopes\":\"%s\",\"note\":", list->comma,
                   k->key_id, k->project, scopes);
     buffer_add_json(&list->body, slice_text(k->note));
-    add_time(&list->body, "created", k->created_ns);
-    add_time(&list->body, "last_used", k->last_used_ns);
-    add_time(&list->body, "revoked", k->revoked_ns);
+    add_time(&list->body, "created", k->created_ns / NS_PER_S * NS_PER_S);
+    add_time(&list->body, "last_used", k->last_used_ns / NS_PER_S * NS_PER_S);
+    add_time(&list->body, "revoked", k->revoked_ns / NS_PER_S * NS_PER_S);
     buffer_add_text(&list->body, "}");
     list->comma = ",";
 }

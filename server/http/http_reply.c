@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "engine/base/check.h"
+#include "engine/base/clock.h"
 #include "server/http/http_request.h"
 
 #define HTTP_UNAUTHORIZED 401
@@ -50,6 +51,29 @@ void reply_text(struct evhttp_request *event, int code, const char *content_type
 void reply_json(struct evhttp_request *event, int code, const struct buffer *body)
 {
     reply_text(event, code, "application/json", body);
+}
+
+static void add_name(struct buffer *to, const char *name)
+{
+    buffer_printf(to, "%c\"%s\":", to->size == 0 ? '{' : ',', name);
+}
+
+void add_count(struct buffer *to, const char *name, uint64_t value)
+{
+    add_name(to, name);
+    buffer_printf(to, "%llu", (unsigned long long)value);
+}
+
+void add_time(struct buffer *to, const char *name, int64_t time_ns)
+{
+    char text[TIME_TEXT_BYTES];
+    add_name(to, name);
+    if (time_ns == 0) {
+        buffer_add_text(to, "null");
+        return;
+    }
+    time_to_text(time_ns, text);
+    buffer_printf(to, "\"%s\"", text);
 }
 
 static int code_of(enum status status, const char *text)

@@ -50,6 +50,9 @@ struct slice request_body(const struct request *r);
 /* The project asked for (?project=, else the key's own, else "default") as its number; replies with the error itself. */
 bool request_project(struct request *r, uint32_t *ret_project);
 
+/* One member of the JSON object being written, with the '{' or ',' before it. A time of 0 is null. */
+void add_count(struct buffer *to, const char *name, uint64_t value);
+void add_time(struct buffer *to, const char *name, int64_t time_ns);
 void reply_json(struct evhttp_request *event, int code, const struct buffer *body);
 void reply_text(struct evhttp_request *event, int code, const char *content_type,
                 const struct buffer *body);
