@@ -1,0 +1,201 @@
+/*
+ * detect.c - the one pass over a text that finds personal data and secrets.
+ *
+ * Place:   mask.c, score_safety.c -> [here] -> detect_number.c, detect_text.c, detect_secret.c
+ * How:     every detector hangs on a byte that is rare in prose: a digit, '@', the ':' of "://", or one letter of a key's
+ *          prefix. A table says which bytes those are for the wanted detectors; the rest is skipped eight at a time. At a
+ *          trigger the finders look around.
+ * Escapes: the text may be the inside of a JSON string: a backslash and what it escapes (n, t, ", u00e9, also when escaped twice)
+ *          is not part of a word, so "\n555-..." begins with a 5 and "\u003cbob@..." with a b.
+ * Cost:    about 1 GB/s on prose; the worst text is linear, since every finder's reach is bounded. bench/bench_detect.c.
+ */
+#include "engine/enrich/detect_internal.h"
+
+#include "engine/base/check.h"
+
+static_assert(DETECTOR_COUNT <= 64, "detectors are bits of a uint64_t");
+
+static const struct {
+    const char *name;
+    const char *group;
+} detectors[DETECTOR_COUNT] = {
+#define DETECTOR(name, group, doc) {#name, group},
+#include "engine/enrich/detector.def"
+#undef DETECTOR
+};
+
+const char *detector_name(enum detector d)
+{
+    return detectors[d].name;
+}
+
+const char *detector_group(enum detector d)
+{
+    return detectors[d].group;
+}
+
+uint64_t detectors_from_name(struct slice name)
+{
+    uint64_t bits = 0;
+    for (unsigned d = 0; d < DETECTOR_COUNT; d++) {
+        struct slice group = slice_text(detectors[d].group);
+        struct slice rest = slice_of(name.data + group.size, name.size - group.size);
+        if (name.size < group.size || memcmp(name.data, group.data, group.size) != 0)
+            continue;
+        if (rest.size == 0 || (rest.data[0] == '.' &&
+                               slice_is(slice_of(rest.data + 1, rest.size - 1), detectors[d].name)))
+            bits |= UINT64_C(1) << d;
+    }
+    return bits;
+}
+
+#define DIGITS(c) ['0' ... '9'] = (c)
+#define UPPERS(c) ['A' ... 'Z'] = (c)
+#define LOWERS(c) ['a' ... 'z'] = (c)
+const uint8_t detect_classes[256] = {
+    DIGITS(BYTE_DIGIT),
+    UPPERS(BYTE_UPPER),
+    LOWERS(BYTE_LOWER),
+    ['_'] = BYTE_UNDER | BYTE_LOCAL,
+    ['-'] = BYTE_DASH | BYTE_LOCAL | BYTE_SCHEME,
+    ['+'] = BYTE_LOCAL | BYTE_SCHEME,
+    ['.'] = BYTE_LOCAL | BYTE_SCHEME,
+    ['%'] = BYTE_LOCAL,
+    ['\''] = BYTE_LOCAL,
+    ['&'] = BYTE_LOCAL,
+};
+
+/* What a byte may be the trigger of. */
+enum trigger {
+    TRIGGER_ESCAPE = 1,
+    TRIGGER_DIGIT = 2,
+    TRIGGER_AT = 4,
+    TRIGGER_COLON = 8,
+    TRIGGER_KEY = 16,
+    TRIGGER_AWS = 32,
+    TRIGGER_JWT = 64,
+    TRIGGER_PEM = 128,
+};
+static const uint8_t triggers[256] = {
+    DIGITS(TRIGGER_DIGIT), ['\\'] = TRIGGER_ESCAPE,
+    ['@'] = TRIGGER_AT,    [':'] = TRIGGER_COLON,
+    ['K'] = TRIGGER_AWS,   ['S'] = TRIGGER_AWS,
+    ['J'] = TRIGGER_JWT,   ['-'] = TRIGGER_KEY | TRIGGER_PEM,
+    ['_'] = TRIGGER_KEY,   ['G'] = TRIGGER_KEY, /* SG. */
+    ['z'] = TRIGGER_KEY,                        /* AIza */
+};
+
+/* Which finder belongs to which trigger; of several that fit one place the first wins. */
+static const struct finder {
+    uint8_t trigger;
+    enum detector detector;
+    bool (*find)(const struct detect_scan *s, size_t at, size_t *ret_start, size_t *ret_end);
+} finders[] = {
+    {TRIGGER_DIGIT, DETECT_iban, find_iban},
+    {TRIGGER_DIGIT, DETECT_card, find_card},
+    {TRIGGER_DIGIT, DETECT_ssn, find_ssn},
+    {TRIGGER_DIGIT, DETECT_ip, find_ip},
+    {TRIGGER_DIGIT, DETECT_phone, find_phone},
+    {TRIGGER_AT, DETECT_email, find_email},
+    {TRIGGER_COLON, DETECT_url_password, find_url_password},
+    {TRIGGER_PEM, DETECT_private_key, find_private_key},
+    {TRIGGER_AWS, DETECT_aws_key, find_aws_key},
+    {TRIGGER_KEY, DETECT_api_key, find_api_key},
+    {TRIGGER_JWT, DETECT_jwt, find_jwt},
+};
+#define FINDER_COUNT (sizeof finders / sizeof finders[0])
+
+static unsigned triggers_of(uint64_t wanted)
+{
+    unsigned active = TRIGGER_ESCAPE;
+    for (size_t i = 0; i < FINDER_COUNT; i++) {
+        if ((wanted >> finders[i].detector & 1) != 0)
+            active |= finders[i].trigger;
+    }
+    return active;
+}
+
+/* The next byte that is an active trigger. */
+static size_t next_trigger(struct slice text, size_t at, unsigned active)
+{
+    const uint8_t *p = text.data;
+    for (; text.size - at >= 8; at += 8) {
+        const uint8_t *q = p + at;
+        unsigned any = triggers[q[0]] | triggers[q[1]] | triggers[q[2]] | triggers[q[3]] |
+                       triggers[q[4]] | triggers[q[5]] | triggers[q[6]] | triggers[q[7]];
+        if ((any & active) != 0)
+            break;
+    }
+    while (at < text.size && (triggers[p[at]] & active) == 0)
+        at++;
+    return at;
+}
+
+static bool is_hex(uint8_t c)
+{
+    return (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'f');
+}
+
+/* at: a backslash. Where the escape ends; backslashes that escape backslashes are taken together. */
+static size_t escape_end(const struct detect_scan *s, size_t at)
+{
+    while (byte_at(s, at) == '\\')
+        at++;
+    uint8_t letter = byte_at(s, at);
+    if (letter == 'u' && is_hex(byte_at(s, at + 1)) && is_hex(byte_at(s, at + 2)) &&
+        is_hex(byte_at(s, at + 3)) && is_hex(byte_at(s, at + 4)))
+        return at + 5;
+    return letter != 0 && strchr("nrtbf\"/", letter) != NULL ? at + 1 : at;
+}
+
+void detect(struct slice text, uint64_t wanted,
+            bool (*found)(void *context, const struct detection *d), void *context)
+{
+    struct detect_scan s = {.text = text};
+    unsigned active = triggers_of(wanted);
+    for (size_t at = 0; (at = next_trigger(text, at, active)) < text.size;) {
+        unsigned trigger = triggers[text.data[at]];
+        if (trigger == TRIGGER_ESCAPE) {
+            at = escape_end(&s, at);
+            s.fence = at;
+            continue;
+        }
+        struct detection d = {0};
+        size_t end = 0;
+        for (size_t i = 0; i < FINDER_COUNT && end == 0; i++) {
+            if ((finders[i].trigger & trigger) != 0 && (wanted >> finders[i].detector & 1) != 0 &&
+                finders[i].find(&s, at, &d.start, &end))
+                d.detector = finders[i].detector;
+        }
+        if (end == 0) {
+            at = trigger == TRIGGER_DIGIT ? run_end(&s, at, BYTE_DIGIT, SIZE_MAX) : at + 1;
+            continue;
+        }
+        DEBUG_ASSERT(d.start >= s.fence);
+        DEBUG_ASSERT(end > at);
+        d.size = end - d.start;
+        if (!found(context, &d))
+            return;
+        at = end;
+        s.fence = end;
+    }
+}
+
+struct detect_any_state {
+    uint64_t wanted;
+    uint64_t seen;
+};
+
+static bool detect_any_found(void *context, const struct detection *d)
+{
+    struct detect_any_state *state = context;
+    state->seen |= UINT64_C(1) << d->detector;
+    return state->seen != state->wanted;
+}
+
+uint64_t detect_any(struct slice text, uint64_t wanted)
+{
+    struct detect_any_state state = {.wanted = wanted};
+    detect(text, wanted, detect_any_found, &state);
+    return state.seen;
+}
