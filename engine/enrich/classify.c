@@ -9,6 +9,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "engine/base/hash.h"
+
 #define MESSAGE_END_BYTES 2048u
 
 enum class_field {
@@ -181,4 +183,15 @@ void classify(const struct class_facts *f, struct class_candidates *ret)
     field_classify(FIELD_error_type, f->error_type, ret);
     field_classify(FIELD_error_message, f->error_message, ret);
     candidate(ret, slice_is(f->kind, "tool") ? "tool_error" : "other");
+}
+
+uint64_t class_rules_hash(void)
+{
+    uint64_t hash = RULE_COUNT;
+    for (size_t i = 0; i < RULE_COUNT; i++) {
+        hash = hash_mix(hash ^ hash64(slice_text(rules[i].pattern)));
+        hash = hash_mix(hash ^ hash64(slice_text(rules[i].class_name)));
+        hash = hash_mix(hash ^ (uint64_t)(rules[i].field * 4 + rules[i].how));
+    }
+    return hash;
 }

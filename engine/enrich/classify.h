@@ -35,6 +35,6 @@ bool class_facts_failed(const struct class_facts *f);
 /* All classes that fit. A failure always has one: tool_error for a tool, other for the rest, beside what else fits. */
 void classify(const struct class_facts *f, struct class_candidates *ret);
 /* Changes when the rules do; part of scorer_version. */
-#define CLASS_RULES_VERSION 1u
+uint64_t class_rules_hash(void);
 
 #endif

@@ -5,7 +5,8 @@
  * Order:     mask -> prices -> scorers and rules -> class (taxonomy order decides; a class the client gave stays, class_source
  *            'client')
  * Promise:   pure: the same spans and the same settings give the same answer, but for trace memory (loops), which is bounded.
- * Threads:   any; an enricher serialises its callers.
+ * Threads:   any; an enricher serialises its callers. work->body is called with the enricher's lock held: it may take the engine's
+ *            locks, and nobody who holds those may call an enricher.
  */
 #ifndef DRIFTLINE_ENRICH_H
 #define DRIFTLINE_ENRICH_H
@@ -56,6 +57,13 @@ struct enrich_counts {
 MUST_CHECK enum status enrich_class_check(const struct enricher *e, struct slice name, struct error *reterr);
 /* STATUS_INVALID: an error_class the client sent is not in the taxonomy, naming row, class and how to add it. */
 MUST_CHECK enum status enrich(struct enricher *e, struct enrich_work *work, struct enrich_counts *counts, struct error *reterr);
+
+/* The service tier among a span's attributes (JSON), what the provider answered before what was asked for; empty: none. */
+struct slice enrich_service_tier(struct slice attributes, struct arena *arena);
+
+/* When engine_append misses messages of an enriched batch: turns the addresses it names, which may be those of masked messages, into
+ * the ones the client sent (same row, column and position of its batch), so that the client knows which bodies to send again. */
+void enrich_missing_as_sent(const struct batch *sent, const struct batch *stored, struct id128 *addresses, uint32_t count);
 
 /* Totals since start. */
 struct enrich_counts enricher_totals(struct enricher *e);

@@ -6,6 +6,8 @@
  *            walked string by string; a text in which nothing changes is never copied.
  * Failure:   a pattern that runs into its limit masks the whole string it ran on. After LIMITED_MAX such strings of one text the
  *            pattern is not tried any more and masks all that follow: what could not be checked is not stored.
+ *            A text that would grow by more than MASK_GROWTH_BYTES_MAX is replaced as a whole, keeping its shape (object, array
+ *            or text).
  */
 #include "engine/enrich/mask_internal.h"
 
@@ -13,9 +15,10 @@
 #include "engine/base/stringify.h"
 #include "engine/enrich/detect.h"
 
-#define NESTED_MAX        4u /* JSON inside a JSON string inside ... */
-#define LIMITED_MAX       3u
-#define NUMBER_DIGITS_MIN 9u /* shorter ones are nobody's */
+#define NESTED_MAX            4u /* JSON inside a JSON string inside ... */
+#define LIMITED_MAX           3u
+#define NUMBER_DIGITS_MIN     9u /* shorter ones are nobody's */
+#define MASK_GROWTH_BYTES_MAX (1u << 20)
 
 struct mask_run {
     const struct masker *masker;
@@ -24,6 +27,8 @@ struct mask_run {
     pcre2_match_data *match_data; /* made when a pattern is tried first */
     uint64_t detectors;           /* of all rules that apply */
     bool has_patterns;
+    size_t growth_left;
+    const struct mask_entry *overflow; /* the rule that used it up; nothing else matters then */
     uint32_t limited[MASK_RULES_MAX];
     uint64_t counts[MASK_RULES_MAX];
 };
@@ -31,27 +36,35 @@ struct mask_run {
 /* ---- one rule on one text ---- */
 
 struct detections {
+    struct mask_run *run;
+    const struct mask_entry *entry;
     struct slice text;
-    struct slice replacement;
     struct buffer out;
     size_t copied;
     uint64_t count;
 };
 
-static void detections_put(struct detections *d, size_t start, size_t end)
+/* False: the text grew too much. */
+static bool detections_put(struct detections *d, size_t start, size_t end)
 {
+    struct slice replacement = d->entry->replacement;
+    size_t growth = replacement.size > end - start ? replacement.size - (end - start) : 0;
+    if (growth > d->run->growth_left) {
+        d->run->overflow = d->entry;
+        return false;
+    }
+    d->run->growth_left -= growth;
     buffer_add(&d->out, d->text.data + d->copied, start - d->copied);
-    buffer_add_slice(&d->out, d->replacement);
+    buffer_add_slice(&d->out, replacement);
     d->copied = end;
     d->count++;
+    return true;
 }
 
 static bool detections_add(void *context, const struct detection *found)
 {
     struct detections *d = context;
-    if (found->start >= d->copied)
-        detections_put(d, found->start, found->start + found->size);
-    return true;
+    return found->start < d->copied || detections_put(d, found->start, found->start + found->size);
 }
 
 /* The text with what was put into d; the text itself when that is nothing. */
@@ -82,7 +95,7 @@ static int pattern_match(struct mask_run *run, const struct mask_entry *e, struc
 static struct slice pattern_mask(struct mask_run *run, uint32_t rule, struct slice text)
 {
     const struct mask_entry *e = &run->masker->entries[rule];
-    struct detections d = {.text = text, .replacement = e->replacement};
+    struct detections d = {.run = run, .entry = e, .text = text};
     bool whole = run->limited[rule] >= LIMITED_MAX;
     for (size_t at = 0; at <= text.size && !whole;) {
         int result = pattern_match(run, e, text, at);
@@ -101,14 +114,15 @@ static struct slice pattern_mask(struct mask_run *run, uint32_t rule, struct sli
                 at++;
             continue;
         }
-        detections_put(&d, place[0], place[1]);
+        if (!detections_put(&d, place[0], place[1]))
+            break;
         at = place[1];
     }
     if (whole) {
         buffer_reset(&d.out);
         d.copied = 0;
         d.count = 0;
-        detections_put(&d, 0, text.size);
+        (void)detections_put(&d, 0, text.size);
     }
     run->counts[rule] += d.count;
     return detections_end(&d, &run->scratch);
@@ -117,7 +131,7 @@ static struct slice pattern_mask(struct mask_run *run, uint32_t rule, struct sli
 static struct slice detector_mask(struct mask_run *run, uint32_t rule, struct slice text)
 {
     const struct mask_entry *e = &run->masker->entries[rule];
-    struct detections d = {.text = text, .replacement = e->replacement};
+    struct detections d = {.run = run, .entry = e, .text = text};
     detect(text, e->detectors, detections_add, &d);
     run->counts[rule] += d.count;
     return detections_end(&d, &run->scratch);
@@ -132,7 +146,7 @@ static struct slice plain_mask(struct mask_run *run, struct slice text)
     uint64_t found = run->detectors != 0 ? detect_any(text, run->detectors) : 0;
     if (found == 0 && !run->has_patterns)
         return text;
-    for (uint32_t i = 0; i < run->masker->count; i++) {
+    for (uint32_t i = 0; i < run->masker->count && run->overflow == NULL; i++) {
         const struct mask_entry *e = &run->masker->entries[i];
         if (!mask_entry_applies(e, run->project))
             continue;
@@ -144,13 +158,20 @@ static struct slice plain_mask(struct mask_run *run, struct slice text)
     return text;
 }
 
+/* The first byte that is no white space, or 0. */
+static uint8_t first_byte(struct slice text)
+{
+    for (size_t i = 0; i < text.size; i++) {
+        if (memchr(" \t\r\n", text.data[i], 4) == NULL)
+            return text.data[i];
+    }
+    return 0;
+}
+
 static bool reads_like_json(struct slice text)
 {
-    size_t at = 0;
-    while (at < text.size && (text.data[at] == ' ' || text.data[at] == '\n' ||
-                              text.data[at] == '\r' || text.data[at] == '\t'))
-        at++;
-    return at < text.size && (text.data[at] == '{' || text.data[at] == '[' || text.data[at] == '"');
+    uint8_t first = first_byte(text);
+    return first == '{' || first == '[' || first == '"';
 }
 
 static struct slice any_mask(struct mask_run *run, struct slice text, uint32_t nested);
@@ -191,7 +212,7 @@ static bool json_mask(struct mask_run *run, struct slice text, uint32_t nested, 
     struct json j = json_over(text);
     memcpy(counts, run->counts, sizeof counts);
     enum json_token token;
-    while ((token = json_next(&j)) > JSON_END) {
+    while ((token = json_next(&j)) > JSON_END && run->overflow == NULL) {
         struct slice masked;
         if (!token_mask(run, &j, token, nested, &masked))
             continue;
@@ -229,6 +250,25 @@ static bool nothing_to_mask(const struct mask_run *run, struct slice text)
            detect_any(text, run->detectors) == 0;
 }
 
+/* In place of a text that can't be masked piece by piece. */
+static struct slice whole_mask(struct mask_run *run, struct slice text, struct arena *arena)
+{
+    const struct mask_entry *e = run->overflow;
+    memset(run->counts, 0, sizeof run->counts);
+    run->counts[e - run->masker->entries] = 1;
+    struct slice by = e->replacement;
+    switch (first_byte(text)) {
+    case '{':
+        return slice_text(arena_printf(arena, "{\"masked\":\"%.*s\"}", SLICE_ARG(by)));
+    case '[':
+        return slice_text(arena_printf(arena, "[\"%.*s\"]", SLICE_ARG(by)));
+    case '"':
+        return slice_text(arena_printf(arena, "\"%.*s\"", SLICE_ARG(by)));
+    default:
+        return by;
+    }
+}
+
 struct slice mask_text(const struct masker *m, struct slice project, struct slice text,
                        struct arena *arena, uint64_t *counts)
 {
@@ -244,8 +284,11 @@ struct slice mask_text(const struct masker *m, struct slice project, struct slic
     }
     if (!applies || text.size == 0 || nothing_to_mask(&run, text))
         return text;
+    run.growth_left = MASK_GROWTH_BYTES_MAX;
     struct slice masked = any_mask(&run, text, 0);
-    if (masked.data != text.data)
+    if (run.overflow != NULL)
+        masked = whole_mask(&run, text, arena);
+    else if (masked.data != text.data)
         masked = arena_copy(arena, masked);
     pcre2_match_data_free(run.match_data);
     arena_deinit(&run.scratch);
