@@ -378,6 +378,9 @@ enum status engine_wait_visible(struct engine *e, uint64_t ticket, int64_t timeo
                                 struct error *reterr)
 {
     int64_t until_ns = clock_monotonic_ns() + timeout_ns;
+    /* The thread that pumps may sleep: nothing told it that there is something to write. */
+    if (e->wal != NULL)
+        wal_wake(e->wal);
     mutex_lock(&e->state_lock);
     while (e->published_seq < ticket) {
         int64_t left_ns = until_ns - clock_monotonic_ns();

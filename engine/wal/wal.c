@@ -428,6 +428,11 @@ int wal_event_fd(struct wal *w)
     return io_queue_event_fd(w->queue);
 }
 
+void wal_wake(struct wal *w)
+{
+    io_queue_wake(w->queue);
+}
+
 const struct error *wal_stalled(const struct wal *w)
 {
     return w->is_stalled ? &w->stall : NULL;

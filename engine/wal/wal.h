@@ -73,6 +73,8 @@ uint64_t wal_durable(const struct wal *w);
 uint64_t wal_last_seq(const struct wal *w);
 /* Readable when wal_pump has something to do. -1 in the simulator. */
 int wal_event_fd(struct wal *w);
+/* Makes the event fd readable. Any thread. */
+void wal_wake(struct wal *w);
 /* Why nothing gets durable, or NULL. The text stays valid until the next wal_pump. */
 const struct error *wal_stalled(const struct wal *w);
 /* Records below seq are no longer needed: files that hold only such records are recycled or deleted. The caller
