@@ -7,6 +7,7 @@
  */
 #include "engine/base/json.h"
 
+#include "engine/base/check.h"
 #include "engine/base/decimal.h"
 
 enum json_state {
@@ -21,7 +22,14 @@ enum json_state {
 
 struct json json_over(struct slice text)
 {
-    return (struct json){.text = text, .raw = SLICE_EMPTY, .state = EXPECT_VALUE};
+    return json_over_deep(text, JSON_DEPTH_MAX);
+}
+
+struct json json_over_deep(struct slice text, uint32_t depth_max)
+{
+    ASSERT(depth_max <= JSON_DEEP_MAX);
+    return (struct json){
+        .text = text, .raw = SLICE_EMPTY, .state = EXPECT_VALUE, .depth_max = depth_max};
 }
 
 /* The next byte, or -1 at the end. */
@@ -53,7 +61,8 @@ static void skip_white_space(struct json *j)
 
 static bool level_is_object(const struct json *j)
 {
-    return (j->is_object >> (j->depth - 1) & 1) != 0;
+    uint32_t level = j->depth - 1;
+    return (j->is_object[level / 64] >> level % 64 & 1) != 0;
 }
 
 /* A value just ended. */
@@ -64,10 +73,11 @@ static void value_done(struct json *j)
 
 static enum json_token level_begin(struct json *j, bool is_object)
 {
-    if (j->depth == JSON_DEPTH_MAX)
+    if (j->depth >= j->depth_max)
         return json_fail(j, "nested too deeply");
-    uint64_t bit = (uint64_t)1 << j->depth;
-    j->is_object = is_object ? j->is_object | bit : j->is_object & ~bit;
+    uint64_t bit = (uint64_t)1 << j->depth % 64;
+    uint64_t *levels = &j->is_object[j->depth / 64];
+    *levels = is_object ? *levels | bit : *levels & ~bit;
     j->depth++;
     j->at++;
     j->raw = slice_of(j->text.data + j->start, 1);
@@ -297,6 +307,30 @@ struct slice json_skip(struct json *j, enum json_token first)
         }
     }
     return j->state == FAILED ? SLICE_EMPTY : slice_of(j->text.data + start, j->at - start);
+}
+
+bool json_leap(struct json *j, enum json_token first)
+{
+    if (first != JSON_OBJECT_BEGIN && first != JSON_ARRAY_BEGIN)
+        return j->state != FAILED;
+    size_t open = 1;
+    while (open > 0 && j->at < j->text.size) {
+        uint8_t c = j->text.data[j->at];
+        if (c == '"') {
+            if (!take_string(j))
+                return false;
+            continue;
+        }
+        open += (size_t)(c == '{' || c == '[') - (size_t)(c == '}' || c == ']');
+        j->at++;
+    }
+    if (open > 0) {
+        (void)json_fail(j, "");
+        return false;
+    }
+    j->depth--;
+    value_done(j);
+    return true;
 }
 
 static uint32_t hex4(const uint8_t *at)

@@ -13,6 +13,7 @@
 #include "engine/base/status.h"
 
 #define JSON_DEPTH_MAX 64
+#define JSON_DEEP_MAX  256 /* for json_over_deep */
 
 enum json_token {
     JSON_ERROR = -1, /* see json_error */
@@ -35,16 +36,22 @@ struct json {
     struct slice raw;   /* of the token just returned */
     size_t start;       /* offset of the token just returned, quotes included */
     uint32_t depth;
+    uint32_t depth_max;
     uint8_t state;
-    bool escaped;       /* raw holds a backslash */
-    uint64_t is_object; /* bit d: level d is an object */
+    bool escaped;                           /* raw holds a backslash */
+    uint64_t is_object[JSON_DEEP_MAX / 64]; /* bit d: level d is an object */
     const char *reason;
 };
 
 struct json json_over(struct slice text);
+/* The same with another bound on depth, at most JSON_DEEP_MAX: for formats that wrap every value several times. */
+struct json json_over_deep(struct slice text, uint32_t depth_max);
 enum json_token json_next(struct json *j);
 /* Skips the value whose first token was just returned and returns its text, exactly as written. */
 struct slice json_skip(struct json *j, enum json_token first);
+/* The same, but only counts brackets and minds quotes: fast, not bounded in depth, and blind to what is wrong inside.
+ * For values that are refused anyway, or read later. False: the text ends before the value does. */
+bool json_leap(struct json *j, enum json_token first);
 /* The current KEY or STRING with escapes resolved (in the arena only when there are any). Lone
  * surrogates become U+FFFD. */
 struct slice json_string(const struct json *j, struct arena *arena);
