@@ -25,6 +25,18 @@ if(tsan EQUAL -1)
             driftline_test(${name} unit)
         endforeach()
     endforeach()
+    # The oracle of the OTLP walker: protobuf-c, from a transcript of OTLP's field table.
+    find_program(PROTOC_C protoc-c REQUIRED)
+    pkg_check_modules(PROTOBUF_C REQUIRED IMPORTED_TARGET libprotobuf-c)
+    set(otlp_folder ${CMAKE_SOURCE_DIR}/tests/unit/server/codec)
+    add_custom_command(OUTPUT otlp.pb-c.c otlp.pb-c.h
+        COMMAND ${PROTOC_C} --proto_path=${otlp_folder} --c_out=${CMAKE_BINARY_DIR} otlp.proto
+        DEPENDS ${otlp_folder}/otlp.proto)
+    target_sources(test_otlp_oracle PRIVATE ${CMAKE_BINARY_DIR}/otlp.pb-c.c)
+    target_include_directories(test_otlp_oracle PRIVATE ${CMAKE_BINARY_DIR})
+    target_link_libraries(test_otlp_oracle PRIVATE PkgConfig::PROTOBUF_C)
+    set_source_files_properties(${CMAKE_BINARY_DIR}/otlp.pb-c.c PROPERTIES COMPILE_OPTIONS "-w")
+
     file(GLOB sources CONFIGURE_DEPENDS tests/sim/sim_*.c)
     foreach(source ${sources})
         get_filename_component(name ${source} NAME_WE)

@@ -16,7 +16,7 @@
 #include "engine/base/status.h"
 
 #define OTLP_BODY_BYTES_MAX  (64u << 20) /* decoded; the specification's default */
-#define OTLP_DEPTH_MAX       64u         /* of nested values; deeper is that span's error */
+#define OTLP_DEPTH_MAX       60u         /* of nested values; deeper is that span's error. JSON_DEPTH_MAX less what may be wrapped around them */
 #define OTLP_ATTRIBUTES_MAX  16384u      /* of one span with its events and links; those beyond are dropped and counted */
 #define OTLP_EVENTS_MAX      4096u       /* of one span; likewise */
 #define OTLP_LINKS_MAX       1024u
