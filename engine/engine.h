@@ -170,7 +170,7 @@ struct rewrite {
     const struct column *const *read;
     uint32_t read_count;
     /* For each block of rows: puts the columns to replace (whole vectors of in->rows rows, memory from the arena) into ret_columns
-     * (room for 32) and their number into *ret_count; 0: nothing to change. *ret_changed: rows changed, for the report. Rows
+     * (room for 64) and their number into *ret_count; 0: nothing to change. *ret_changed: rows changed, for the report. Rows
      * outside the time range must be handed back as they were. Called from one thread. */
     enum status (*edit)(void *context, const struct rewrite_rows *in, struct arena *arena, struct batch_column *ret_columns,
                         uint32_t *ret_count, uint64_t *ret_changed, struct error *reterr);

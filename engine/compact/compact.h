@@ -72,7 +72,7 @@ MUST_CHECK enum status merge_segments(struct io *io, struct schema *schema, enum
                                       struct segment_meta *ret_meta, struct error *reterr);
 
 /* Changes of cells while a segment is written anew. */
-#define MERGE_EDIT_COLUMNS_MAX 32u
+#define MERGE_EDIT_COLUMNS_MAX 64u
 struct merge_edit {
     const struct column *const *read;
     uint32_t read_count;

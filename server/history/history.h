@@ -37,12 +37,23 @@ struct rescore_options {
     const char *scorer; /* NULL: all */
     struct enricher *enricher;
     bool dry_run;
+    bool offline; /* nobody else pumps the engine */
 };
+struct rescore_line { /* one scorer */
+    char name[64];
+    uint64_t scores, changed;
+    double before_sum, after_sum; /* over the changed ones; before: over those that had a value, */
+    uint64_t before_count;        /* which are this many */
+};
+#define RESCORE_LINES_MAX (SCORER_COUNT + RULES_MAX)
 struct rescore_result {
     uint64_t rows, scores, changed; /* scores computed; those that differ from the stored value */
+    struct rescore_line lines[RESCORE_LINES_MAX];
+    uint32_t line_count;
 };
 /* Where a score differs, two rows go to `scores`: what stood there with the version it was made by (once), then the new one with its
- * version, source 'rule'; the span shows the new one. */
+ * version, source 'rule'; the span shows the new one. Scores that need the other spans of the trace (trace_scorer.def) are given on
+ * arrival only. */
 MUST_CHECK enum status history_rescore(struct engine *e, const struct rescore_options *options, const struct progress *progress,
                                        struct rescore_result *ret, struct error *reterr);
 
@@ -50,6 +61,7 @@ struct remap_options {
     uint32_t project;
     int64_t from_ns, until_ns;
     bool dry_run;
+    bool offline; /* nobody else pumps the engine */
 };
 struct remap_result {
     uint64_t rows, changed, cells;
