@@ -30,7 +30,19 @@ struct scorer_cache {
     uint32_t hand;
     uint32_t *buckets;
     uint32_t bucket_mask;
+    uint64_t puts;
 };
+
+static size_t facts_bytes(const struct message_facts *facts)
+{
+    return word_set_bytes(&facts->set) + word_set_bytes(&facts->pairs);
+}
+
+static void facts_deinit(struct message_facts *facts)
+{
+    word_set_deinit(&facts->set);
+    word_set_deinit(&facts->pairs);
+}
 
 struct scorer_cache *scorer_cache_create(size_t bytes_max)
 {
@@ -46,7 +58,7 @@ void scorer_cache_destroy(struct scorer_cache *c)
     if (c == NULL)
         return;
     for (uint32_t i = 1; i <= c->used; i++)
-        word_set_deinit(&c->entries[i].facts.set);
+        facts_deinit(&c->entries[i].facts);
     mem_free(c->entries);
     mem_free(c->buckets);
     mem_free(c);
@@ -56,6 +68,11 @@ size_t scorer_cache_bytes(const struct scorer_cache *c)
 {
     return c->bytes + c->capacity * sizeof *c->entries +
            ((size_t)c->bucket_mask + 1) * sizeof *c->buckets;
+}
+
+uint64_t scorer_cache_puts(const struct scorer_cache *c)
+{
+    return c->puts;
 }
 
 uint32_t scorer_cache_count(const struct scorer_cache *c)
@@ -95,8 +112,8 @@ static void entry_evict(struct scorer_cache *c, uint32_t i)
     while (*link != i)
         link = &c->entries[*link].next;
     *link = entry->next;
-    c->bytes -= word_set_bytes(&entry->facts.set);
-    word_set_deinit(&entry->facts.set);
+    c->bytes -= facts_bytes(&entry->facts);
+    facts_deinit(&entry->facts);
     entry->in_use = false;
     entry->next = c->free;
     c->free = i;
@@ -171,7 +188,7 @@ static uint32_t entry_take(struct scorer_cache *c, size_t set_bytes)
 const struct message_facts *scorer_cache_put(struct scorer_cache *c, struct id128 address,
                                              const struct message_facts *own_facts, uint32_t *hint)
 {
-    size_t set_bytes = word_set_bytes(&own_facts->set);
+    size_t set_bytes = facts_bytes(own_facts);
     uint32_t i = entry_take(c, set_bytes);
     uint32_t *bucket = bucket_of(c, address);
     c->entries[i] = (struct cache_entry){
@@ -183,6 +200,7 @@ const struct message_facts *scorer_cache_put(struct scorer_cache *c, struct id12
     *bucket = i;
     c->bytes += set_bytes;
     c->count++;
+    c->puts++;
     *hint = i;
     return &c->entries[i].facts;
 }

@@ -23,5 +23,7 @@ const struct message_facts *scorer_cache_put(struct scorer_cache *c, struct id12
                                              const struct message_facts *own_facts, uint32_t *hint);
 size_t scorer_cache_bytes(const struct scorer_cache *c);
 uint32_t scorer_cache_count(const struct scorer_cache *c);
+/* Counts puts: as long as it stays the same, all answers stay valid. */
+uint64_t scorer_cache_puts(const struct scorer_cache *c);
 
 #endif

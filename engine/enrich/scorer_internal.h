@@ -13,7 +13,8 @@
 #include "engine/enrich/scorer.h"
 #include "engine/enrich/words.h"
 
-#define FACTS_CALLS_MAX 8u
+#define FACTS_CALLS_MAX   8u
+#define FACTS_SALIENT_MAX 16u
 
 /* What is remembered of a message by its address; computed from its body once. */
 struct message_facts {
@@ -26,6 +27,10 @@ struct message_facts {
     uint64_t words[16];     /* a 1,024-bit sketch of its content words, for similarities (words.h) */
     uint32_t word_count;    /* words, repeated ones too */
     struct word_set set;    /* its content words and numbers, each once (words.h) */
+    struct word_set pairs;  /* its neighbouring words, function words too; empty for assistants, whom nothing is grounded in */
+    uint32_t salient[FACTS_SALIENT_MAX]; /* the first numbers and names */
+    uint32_t salient_count;
+    bool asks_with_context; /* its text announces documents: "Context:", "<documents>" */
 };
 
 struct scorer_run {
@@ -52,6 +57,8 @@ struct scorer_slot {
 };
 enum scorer_slot_id { SLOT_SCHEMAS, SLOT_COUNT };
 struct scorer_slot *scorer_slot(struct scorer_run *run, enum scorer_slot_id id);
+/* The input message the span answers: the index of the newest user message, or input_count. */
+uint32_t newest_user_message(struct scorer_run *run);
 /* A finding in the arena. */
 struct slice finding(struct scorer_run *run, const char *format, ...) __attribute__((format(printf, 2, 3)));
 

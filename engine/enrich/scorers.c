@@ -17,6 +17,7 @@
 #include "engine/base/hash.h"
 #include "engine/enrich/call_hash.h"
 #include "engine/enrich/rule.h"
+#include "engine/enrich/score_grounding.h"
 
 #define LOOP_REPEATS_DEFAULT        3
 #define RETRIEVAL_SCORE_MIN_DEFAULT 0.2
@@ -117,6 +118,10 @@ void scorers_destroy(struct scorers *s)
     scorer_cache_destroy(s->cache);
     trace_memory_destroy(s->traces);
     arena_deinit(&s->scratch);
+    word_set_deinit(&s->words_building);
+    word_set_deinit(&s->pairs_building);
+    word_set_deinit(&s->retrieved_words);
+    word_set_deinit(&s->retrieved_pairs);
     mem_free(s);
 }
 
@@ -194,20 +199,29 @@ struct slice output_text(struct scorer_run *run)
     return memo->text;
 }
 
-static void words_take(struct message_facts *facts, struct slice text)
+/* Adds a text's words to the sets under construction. */
+static void words_take(struct scorers *s, struct message_facts *facts, struct slice text)
 {
     struct words words = words_over(text);
     struct word word;
+    uint32_t before = 0;
+    bool with_pairs = facts->role != ROLE_ASSISTANT;
     while (words_next(&words, &word)) {
         facts->word_count++;
-        if ((word.flags & WORD_STOP) != 0 || !word_set_add(&facts->set, word.hash))
+        if (with_pairs && before != 0)
+            (void)word_set_add(&s->pairs_building, word_pair(before, word.hash));
+        before = word.hash;
+        if ((word.flags & WORD_STOP) != 0 || !word_set_add(&s->words_building, word.hash))
             continue;
         facts->words[word.hash / 64 % 16] |= (uint64_t)1 << word.hash % 64;
+        if ((word.flags & (WORD_NUMBER | WORD_NAME)) != 0 &&
+            facts->salient_count < FACTS_SALIENT_MAX)
+            facts->salient[facts->salient_count++] = word.hash;
     }
 }
 
 /* Phrases are only looked for where a scorer asks for them: refusals in answers, injections in what comes from outside. */
-static void facts_compute(const struct message_reading *reading, struct arena *scratch,
+static void facts_compute(struct scorers *s, const struct message_reading *reading,
                           struct message_facts *ret)
 {
     *ret = (struct message_facts){.role = reading->role};
@@ -216,15 +230,21 @@ static void facts_compute(const struct message_reading *reading, struct arena *s
         ret->refusal = phrase_find(reading->text, PHRASE_REFUSAL);
     if (reading->role != ROLE_ASSISTANT && reading->role != ROLE_SYSTEM)
         ret->injection = phrase_find(reading->text, PHRASE_INJECTION);
-    words_take(ret, reading->text);
+    word_set_reset(&s->words_building);
+    word_set_reset(&s->pairs_building);
+    words_take(s, ret, reading->text);
     ret->call_count = reading->call_count;
     for (uint32_t i = 0; i < reading->call_count; i++) {
         const struct tool_call *call = &reading->calls[i];
         if (i < FACTS_CALLS_MAX)
-            ret->calls[i] = call_hash(call->name, call->arguments, scratch);
-        words_take(ret, call->name);
-        words_take(ret, call->arguments);
+            ret->calls[i] = call_hash(call->name, call->arguments, &s->scratch);
+        words_take(s, ret, call->name);
+        words_take(s, ret, call->arguments);
     }
+    ret->set = word_set_copy(&s->words_building);
+    ret->pairs = word_set_copy(&s->pairs_building);
+    if (reading->role == ROLE_USER || reading->role == ROLE_SYSTEM || reading->role == ROLE_OTHER)
+        ret->asks_with_context = announces_context(reading->text);
 }
 
 /* Where the memo keeps the place of a message in the cache; NULL for messages that aren't the view's. */
@@ -256,8 +276,26 @@ const struct message_facts *facts_of(struct scorer_run *run, const struct text_m
     else
         (void)message_read(m->body, run->arena, &own);
     struct message_facts facts;
-    facts_compute(reading, run->arena, &facts);
+    facts_compute(s, reading, &facts);
     return scorer_cache_put(s->cache, m->address, &facts, hint);
+}
+
+uint32_t newest_user_message(struct scorer_run *run)
+{
+    struct span_memo *memo = run->memo;
+    if (memo->has_newest_user)
+        return memo->newest_user;
+    uint32_t at = run->view->input_count;
+    for (uint32_t i = run->view->input_count; i-- > 0;) {
+        const struct message_facts *facts = facts_of(run, &run->view->input[i]);
+        if (facts != NULL && facts->role == ROLE_USER) {
+            at = i;
+            break;
+        }
+    }
+    memo->newest_user = at;
+    memo->has_newest_user = true;
+    return at;
 }
 
 static double within_unit(double value)

@@ -15,6 +15,11 @@ struct scorers {
     struct trace_memory *traces;
     struct scorer_slot slots[SLOT_COUNT];
     struct arena scratch; /* of the current span */
+    /* Sets under construction: of a message, and of the span's retrieved text. */
+    struct word_set words_building;
+    struct word_set pairs_building;
+    struct word_set retrieved_words;
+    struct word_set retrieved_pairs;
     char version[16];
 };
 
@@ -25,6 +30,8 @@ struct span_memo {
     struct message_reading **readings; /* of the output; NULL: not yet */
     struct slice text;
     bool has_text;
+    bool has_newest_user;
+    uint32_t newest_user;
 };
 
 #endif

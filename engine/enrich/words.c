@@ -7,7 +7,6 @@
  */
 #include "engine/enrich/words.h"
 
-#include "engine/base/hash.h"
 #include "engine/base/thread.h"
 
 /* Longer runs (base64) are cut into words of this size. */
@@ -350,6 +349,44 @@ bool word_set_add(struct word_set *set, uint32_t hash)
     return word_set_put(set, hash);
 }
 
+void word_set_reset(struct word_set *set)
+{
+    if (set->count != 0)
+        memset(set->slots, 0, word_set_bytes(set));
+    set->count = 0;
+}
+
+struct word_set word_set_copy(const struct word_set *set)
+{
+    struct word_set copy = {0};
+    if (set->count == 0)
+        return copy;
+    uint32_t slot_count = 16;
+    while (slot_count < set->count * 2)
+        slot_count *= 2;
+    copy = (struct word_set){mem_zero(slot_count, sizeof(uint32_t)), slot_count - 1, 0};
+    for (uint32_t i = 0; i <= set->mask; i++) {
+        if (set->slots[i] != 0)
+            (void)word_set_put(&copy, set->slots[i]);
+    }
+    return copy;
+}
+
+uint32_t word_set_shared(const struct word_set *a, const struct word_set *b)
+{
+    if (a->count > b->count) {
+        const struct word_set *larger = a;
+        a = b;
+        b = larger;
+    }
+    uint32_t count = 0;
+    for (uint32_t i = 0; a->count != 0 && i <= a->mask; i++) {
+        if (a->slots[i] != 0)
+            count += word_set_has(b, a->slots[i]);
+    }
+    return count;
+}
+
 void word_set_deinit(struct word_set *set)
 {
     mem_free(set->slots);
@@ -359,4 +396,18 @@ void word_set_deinit(struct word_set *set)
 size_t word_set_bytes(const struct word_set *set)
 {
     return set->slots != NULL ? ((size_t)set->mask + 1) * sizeof(uint32_t) : 0;
+}
+
+void text_words_add(struct slice text, struct word_set *words, struct word_set *pairs)
+{
+    struct words w = words_over(text);
+    struct word word;
+    uint32_t before = 0;
+    while (words_next(&w, &word)) {
+        if (before != 0)
+            (void)word_set_add(pairs, word_pair(before, word.hash));
+        if ((word.flags & WORD_STOP) == 0)
+            (void)word_set_add(words, word.hash);
+        before = word.hash;
+    }
 }

@@ -8,6 +8,7 @@
 #ifndef DRIFTLINE_ENRICH_WORDS_H
 #define DRIFTLINE_ENRICH_WORDS_H
 
+#include "engine/base/hash.h"
 #include "engine/base/memory.h"
 
 enum word_flag {
@@ -31,6 +32,13 @@ struct words {
 struct words words_over(struct slice text);
 /* False at the end. */
 bool words_next(struct words *w, struct word *ret);
+
+/* Two neighbouring words as one. */
+static inline uint32_t word_pair(uint32_t first, uint32_t second)
+{
+    uint64_t both = hash_mix((uint64_t)first << 32 | second);
+    return (uint32_t)both != 0 ? (uint32_t)both : 1;
+}
 
 /* Distinct hashes: open addressing, a power of two at most half full, 0 is free. Zero is the empty set. */
 struct word_set {
@@ -57,7 +65,15 @@ static inline bool word_set_has(const struct word_set *set, uint32_t hash)
     }
     return false;
 }
+/* Empties the set, keeps its memory. */
+void word_set_reset(struct word_set *set);
+/* A copy that takes no more memory than it needs. */
+struct word_set word_set_copy(const struct word_set *set);
+/* How many words two sets share. */
+uint32_t word_set_shared(const struct word_set *a, const struct word_set *b);
 void word_set_deinit(struct word_set *set);
+/* Adds a text's content words to words and its neighbours to pairs. */
+void text_words_add(struct slice text, struct word_set *words, struct word_set *pairs);
 size_t word_set_bytes(const struct word_set *set);
 
 #endif
