@@ -29,11 +29,21 @@ static uint64_t taxonomy_hash(const struct taxonomy *t)
     return hash;
 }
 
+/* What the taxonomy borrows from whoever read it, so that the policy file may be forgotten. */
+static void definitions_copy(struct enricher *e)
+{
+    for (uint32_t i = 0; i < e->settings.taxonomy.count; i++) {
+        struct error_class *c = &e->settings.taxonomy.classes[i];
+        c->definition = arena_strdup(&e->arena, c->definition != NULL ? c->definition : "");
+    }
+}
+
 struct enricher *enricher_create(const struct enrich_settings *own_settings)
 {
     struct enricher *e = MEM_NEW(struct enricher);
     mutex_init(&e->lock);
     e->settings = *own_settings;
+    definitions_copy(e);
     if (!e->settings.scorers_off) {
         e->scorers = scorers_create(&e->settings.scorers, e->settings.rules);
         e->failures = trace_memory_create();
@@ -58,6 +68,7 @@ void enricher_destroy(struct enricher *e)
     price_table_destroy(e->settings.prices);
     masker_destroy(e->settings.masker);
     rules_destroy(e->settings.rules);
+    arena_deinit(&e->arena);
     mutex_deinit(&e->lock);
     mem_free(e);
 }

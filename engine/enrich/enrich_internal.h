@@ -24,6 +24,7 @@ struct mask_memory; /* enrich_mask.c: address of a message before masking -> aft
 
 struct enricher {
     struct mutex lock;
+    struct arena arena; /* definitions of classes */
     struct enrich_settings settings;
     struct scorers *scorers;       /* NULL: off */
     struct trace_memory *failures; /* failed calls; NULL: off */
@@ -122,7 +123,6 @@ REQUIRES(e->lock)
 void enrich_mask_locked(struct enricher *e, struct enrich_work *work, struct enrich_counts *counts);
 
 /* enrich_price.c */
-struct slice enrich_service_tier(struct slice attributes, struct arena *arena);
 void enrich_price(struct price_table *prices, struct enrich_work *work,
                   struct enrich_counts *counts);
 
