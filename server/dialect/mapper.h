@@ -4,7 +4,7 @@
  * Place:    server/codec -> [here] -> batches of spans, scores, tags and messages -> server/ingest
  * Data:     genai.def is the table: canonical column <- ordered sources. Adding a dialect is adding lines.
  * Promise:  nothing is lost: an attribute that became no column stays in `attributes`, typed, under its own name; events, links,
- *           resource and scope likewise (dialect.md documents the shape).
+ *           resource and scope likewise (DIALECTS.md documents the shape).
  * Threads:  a mapper belongs to one thread.
  */
 #ifndef DRIFTLINE_DIALECT_MAPPER_H
@@ -52,9 +52,12 @@ MUST_CHECK enum status mapper_span(struct mapper *m, const struct otlp_span *spa
  * row of kind 'other' named by the event, so that nothing is lost; records without a trace are ignored (STATUS_END). */
 MUST_CHECK enum status mapper_log(struct mapper *m, const struct otlp_log *log, struct mapped *to, struct error *reterr);
 
+/* The project a span names by itself (latitude.project, langsmith.trace.session_name, braintrust.parent, ...), as it came; empty: none. */
+struct slice mapper_project_hint(const struct otlp_span *span);
+
 /*
  * Maps once more what an older table left in `attributes` (the JSON text of the column): fills only what is not set in `have`
- * (bit i of have[i / 64]: column id i is not NULL) and hands over the new cells through a one-row `to`; *ret_attributes is
+ * (bit i of have[i / 64]: column id i is not NULL) and hands over the new cells through a one-row `to` (emptied first); *ret_attributes is
  * what still stays (the same text when nothing was used). False: nothing new.
  */
 bool mapper_remap(struct mapper *m, struct slice attributes, const uint64_t have[2], struct mapped *to, struct arena *arena,

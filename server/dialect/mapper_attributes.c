@@ -1,0 +1,532 @@
+/*
+ * mapper_attributes.c - what became no cell, as one JSON object.
+ *
+ * Form:      DIALECTS.md: attributes at top level under their own names, then "span", "scope", "resource", "events",
+ *            "links" and "driftline.*" notes, each only when there is something to say.
+ * Invariant: always valid JSON in UTF-8, no name twice, at most TEXT_BYTES_MAX; what did not fit is named in
+ *            "driftline.truncated".
+ */
+#include <inttypes.h>
+#include <math.h>
+
+#include "engine/base/stringify.h"
+#include "engine/base/utf8.h"
+#include "server/codec/base64.h"
+#include "server/dialect/mapper_internal.h"
+
+#define ATTRIBUTES_BYTES (TEXT_BYTES_MAX - 4096u) /* the rest is for notes and closing brackets */
+
+struct slice text_cut(struct slice text, size_t bytes_max)
+{
+    if (text.size <= bytes_max)
+        return text;
+    size_t size = bytes_max;
+    /* A continuation byte at the cut: the character began up to three bytes before. */
+    for (int i = 0; i < 3 && size > 0 && (text.data[size] & 0xc0) == 0x80; i++)
+        size--;
+    return slice_of(text.data, size);
+}
+
+/* ---- what stands in cells already ---- */
+
+enum target equal_target(struct mapper *m, uint16_t first, const struct origin *origin,
+                         const struct value *v)
+{
+    for (uint16_t at = first; at != 0; at = m->dialect.next[at - 1]) {
+        const struct source *source = &dialect_sources[at - 1];
+        const struct slot *slot = &m->slots[source->target];
+        struct found found;
+        if (target_column[source->target] == NULL || slot->rank == RANK_NONE ||
+            source->target == TARGET_failed || source->target == TARGET_score)
+            continue;
+        if (value_convert(m, source->how, source, origin, v, &found) && found.exact &&
+            found_equal(target_holds[source->target], &found, &slot->found))
+            return (enum target)source->target;
+    }
+    return TARGET_COUNT;
+}
+
+/* Attributes of an event that say what a cell says already but did not fill it. */
+static void event_count_equals(struct mapper *m, uint32_t index)
+{
+    const struct otlp_event *e = &m->span->events[index];
+    uint32_t at = m->span->attributes.count + index;
+    for (uint32_t i = 0; i < e->attributes.count; i++) {
+        const struct attribute *a = &e->attributes.items[i];
+        const struct place *place = event_place(m, e->name, &a->key);
+        struct origin origin = {.key = e->name, .index = (int32_t)at, .time_ns = e->time_ns};
+        if (place == NULL || place->first == 0)
+            continue;
+        enum target target = equal_target(m, place->first, &origin, &a->value);
+        if (target != TARGET_COUNT && m->slots[target].origin != (int32_t)at)
+            m->traces[at].used++;
+    }
+}
+
+void attributes_count(struct mapper *m)
+{
+    const struct otlp_span *span = m->span;
+    for (uint32_t i = 0; i < TARGET_COUNT; i++) {
+        const struct slot *slot = &m->slots[i];
+        if (slot->rank != RANK_NONE && slot->origin >= 0 && slot->found.exact &&
+            target_column[i] != NULL)
+            m->traces[slot->origin].used++;
+    }
+    for (uint32_t i = 0; i < span->attributes.count; i++) {
+        struct trace *trace = &m->traces[i];
+        const struct attribute *a = &span->attributes.items[i];
+        struct origin origin = {.key = a->key, .index = (int32_t)i};
+        if (trace->first != 0 && trace->used == 0 && !trace->has_members &&
+            equal_target(m, trace->first, &origin, &a->value) != TARGET_COUNT)
+            trace->used = 1;
+    }
+    for (uint32_t i = 0; i < span->event_count; i++)
+        event_count_equals(m, i);
+}
+
+/* What content made of an attribute (or, behind them, an event). Of a log record the body stands where an attribute does. */
+enum content_field content_field_of(const struct mapper *m, uint32_t index)
+{
+    const struct content_result *content = &m->content_result;
+    uint32_t count = m->log != NULL ? m->log->attributes.count : m->span->attributes.count;
+    if (index < count)
+        return content->attribute_fields != NULL ? content->attribute_fields[index] : CONTENT_NONE;
+    bool has_one = content->event_fields != NULL && (m->log == NULL || index == count);
+    return has_one ? content->event_fields[index - count] : CONTENT_NONE;
+}
+
+bool attribute_is_told(const struct mapper *m, uint32_t index)
+{
+    return content_field_of(m, index) != CONTENT_NONE ||
+           m->traces[index].used >= m->traces[index].leaves;
+}
+
+/* ---- values ---- */
+
+static bool is_ascii(struct slice text)
+{
+    uint64_t all = 0;
+    size_t at = 0;
+    for (uint64_t eight; text.size - at >= sizeof eight; at += sizeof eight) {
+        memcpy(&eight, text.data + at, sizeof eight);
+        all |= eight;
+    }
+    for (; at < text.size; at++)
+        all |= text.data[at];
+    return (all & 0x8080808080808080u) == 0;
+}
+
+/* JSON text whose strings may hold bytes that are not UTF-8. */
+static void add_json_text(struct buffer *to, struct slice text)
+{
+    if (is_ascii(text)) {
+        buffer_add_slice(to, text);
+        return;
+    }
+    const uint8_t *at = text.data;
+    const uint8_t *end = at + text.size;
+    for (size_t size; at < end; at += size) {
+        if (utf8_take(at, end, &size))
+            buffer_add(to, at, size);
+        else
+            buffer_add_text(to, UTF8_REPLACEMENT);
+    }
+}
+
+static void add_int(struct buffer *to, int64_t value)
+{
+    char text[24];
+    char *at = text + sizeof text;
+    uint64_t rest = value < 0 ? 0 - (uint64_t)value : (uint64_t)value;
+    do {
+        *--at = (char)('0' + rest % 10);
+        rest /= 10;
+    } while (rest != 0);
+    if (value < 0)
+        *--at = '-';
+    buffer_add(to, at, (size_t)(text + sizeof text - at));
+}
+
+static void add_double(struct buffer *to, double number)
+{
+    if (isnan(number))
+        buffer_add_text(to, "\"NaN\"");
+    else if (isinf(number))
+        buffer_add_text(to, number > 0 ? "\"Infinity\"" : "\"-Infinity\"");
+    else
+        stringify_number(number, to);
+}
+
+void json_add_value(struct buffer *to, const struct value *v)
+{
+    switch (v->type) {
+    case VALUE_STRING:
+        buffer_add_json(to, v->bytes);
+        break;
+    case VALUE_BOOL:
+        buffer_add_text(to, v->boolean ? "true" : "false");
+        break;
+    case VALUE_INT:
+        add_int(to, v->integer);
+        break;
+    case VALUE_DOUBLE:
+        add_double(to, v->number);
+        break;
+    case VALUE_BYTES:
+        buffer_add_byte(to, '"');
+        base64_encode(v->bytes, to);
+        buffer_add_byte(to, '"');
+        break;
+    case VALUE_JSON:
+        add_json_text(to, v->bytes);
+        break;
+    case VALUE_NONE:
+        buffer_add_text(to, "null");
+        break;
+    }
+}
+
+/* ---- members ---- */
+
+/* A comma unless something was just opened. */
+static void separate(struct buffer *to)
+{
+    uint8_t last = to->data[to->size - 1];
+    if (last != '{' && last != '[')
+        buffer_add_byte(to, ',');
+}
+
+static void member_text(struct buffer *to, const char *name, struct slice text)
+{
+    if (text.size == 0)
+        return;
+    separate(to);
+    buffer_printf(to, "\"%s\":", name);
+    buffer_add_json(to, text);
+}
+
+static void member_int(struct buffer *to, const char *name, int64_t value)
+{
+    if (value == 0)
+        return;
+    separate(to);
+    buffer_printf(to, "\"%s\":", name);
+    add_int(to, value);
+}
+
+#define REPEATS_BY_EYE 16u /* up to so many attributes comparing each with each is quickest */
+
+/* Marks those whose name comes again: of several the last one counts. NULL: none does. */
+static bool *repeats_find(const struct attributes *attributes, struct arena *arena)
+{
+    uint32_t count = attributes->count;
+    bool *repeats = NULL;
+    if (count <= REPEATS_BY_EYE) {
+        for (uint32_t i = 0; i < count; i++) {
+            for (uint32_t k = i + 1; k < count; k++) {
+                if (!slice_equal(attributes->items[i].key, attributes->items[k].key))
+                    continue;
+                repeats = repeats != NULL ? repeats : arena_zero(arena, count, sizeof *repeats);
+                repeats[i] = true;
+            }
+        }
+        return repeats;
+    }
+    struct intern names;
+    intern_init(&names);
+    repeats = arena_zero(arena, count, sizeof *repeats);
+    for (uint32_t i = count; i-- > 0;) {
+        uint32_t known = names.count;
+        repeats[i] = intern_add(&names, attributes->items[i].key) < known;
+    }
+    intern_deinit(&names);
+    return repeats;
+}
+
+/* All attributes of an event, link, scope or resource as members; of a name that comes again the last. */
+static void members_add(struct mapper *m, struct buffer *to, const struct attributes *attributes)
+{
+    const bool *repeats = repeats_find(attributes, &m->arena);
+    for (uint32_t i = 0; i < attributes->count; i++) {
+        const struct attribute *a = &attributes->items[i];
+        if (repeats != NULL && repeats[i])
+            continue;
+        separate(to);
+        buffer_add_json(to, a->key);
+        buffer_add_byte(to, ':');
+        json_add_value(to, &a->value);
+    }
+    member_int(to, "otel.dropped_attributes", attributes->dropped);
+}
+
+static void close_member(struct buffer *to, size_t mark, size_t empty)
+{
+    if (to->size == empty)
+        to->size = mark;
+    else
+        buffer_add_byte(to, '}');
+}
+
+/* `"name":{`; *ret_mark: where it began, for close_member. */
+static size_t open_member(struct buffer *to, const char *name, size_t *ret_mark)
+{
+    *ret_mark = to->size;
+    separate(to);
+    buffer_printf(to, "\"%s\":{", name);
+    return to->size;
+}
+
+void resource_write(struct mapper *m, const struct otlp_resource *resource, bool is_whole,
+                    struct buffer *to)
+{
+    struct buffer body = {0};
+    buffer_add_byte(&body, '{');
+    struct origin origin = {.index = NOT_AN_ATTRIBUTE};
+    const bool *repeats = repeats_find(&resource->attributes, &m->arena);
+    for (uint32_t i = 0; i < resource->attributes.count; i++) {
+        const struct attribute *a = &resource->attributes.items[i];
+        const struct place *place = is_whole ? NULL : resource_place(m, a->key);
+        bool is_told = place != NULL && place->first != 0 &&
+                       equal_target(m, place->first, &origin, &a->value) != TARGET_COUNT;
+        if (is_told || (repeats != NULL && repeats[i]))
+            continue;
+        separate(&body);
+        buffer_add_json(&body, a->key);
+        buffer_add_byte(&body, ':');
+        json_add_value(&body, &a->value);
+    }
+    member_int(&body, "otel.dropped_attributes", resource->attributes.dropped);
+    member_text(&body, "otel.schema_url", resource->schema_url);
+    if (body.size > 1) {
+        buffer_add_text(to, "\"resource\":");
+        buffer_add_slice(to, buffer_slice(&body));
+        buffer_add_byte(to, '}');
+    }
+    buffer_deinit(&body);
+}
+
+/* A span says otherwise than its resource: then the resource is kept as it came. */
+static bool resource_is_overruled(const struct mapper *m)
+{
+    for (uint32_t i = 0; i < TARGET_COUNT; i++) {
+        const struct slot *slot = &m->slots[i];
+        const struct slot *before = &m->resource.slots[i];
+        if (before->rank == RANK_NONE || slot->rank == before->rank || target_column[i] == NULL)
+            continue;
+        if (slot->rank == RANK_NONE || !found_equal(target_holds[i], &slot->found, &before->found))
+            return true;
+    }
+    return false;
+}
+
+static void resource_add(const struct mapper *m, struct buffer *to)
+{
+    const struct buffer *json = resource_is_overruled(m) ? &m->resource.whole : &m->resource.json;
+    if (json->size == 0)
+        return;
+    separate(to);
+    buffer_add_slice(to, buffer_slice(json));
+}
+
+static void scope_add(struct mapper *m, struct buffer *to, const struct otlp_scope *scope)
+{
+    if (scope == NULL)
+        return;
+    size_t mark;
+    size_t empty = open_member(to, "scope", &mark);
+    member_text(to, "name", scope->name);
+    member_text(to, "version", scope->version);
+    size_t inner;
+    size_t none = open_member(to, "attributes", &inner);
+    members_add(m, to, &scope->attributes);
+    close_member(to, inner, none);
+    member_text(to, "schema_url", scope->schema_url);
+    close_member(to, mark, empty);
+}
+
+static void span_add(struct buffer *to, const struct otlp_span *span)
+{
+    static const char *const kinds[] = {"unspecified", "internal", "server",
+                                        "client",      "producer", "consumer"};
+    size_t mark;
+    size_t empty = open_member(to, "span", &mark);
+    if (span->kind >= 2 && span->kind <= 5)
+        member_text(to, "kind", slice_text(kinds[span->kind]));
+    else if (span->kind < 0 || span->kind > 5)
+        member_int(to, "kind", span->kind);
+    member_text(to, "trace_state", span->trace_state);
+    member_int(to, "dropped_attributes", span->attributes.dropped);
+    close_member(to, mark, empty);
+}
+
+static void event_add(struct mapper *m, struct buffer *to, const struct otlp_event *e)
+{
+    separate(to);
+    buffer_add_text(to, "{\"name\":");
+    buffer_add_json(to, e->name);
+    if (e->time_ns != 0) {
+        char time[TIME_TEXT_BYTES];
+        time_to_text(e->time_ns, time);
+        member_text(to, "time", slice_text(time));
+    }
+    size_t mark;
+    size_t empty = open_member(to, "attributes", &mark);
+    members_add(m, to, &e->attributes);
+    close_member(to, mark, empty);
+    buffer_add_byte(to, '}');
+}
+
+static void link_add(struct mapper *m, struct buffer *to, const struct otlp_link *link)
+{
+    char trace_id[ID128_HEX_BYTES];
+    char span_id[ID64_HEX_BYTES];
+    id128_to_hex(link->trace_id, trace_id);
+    id64_to_hex(link->span_id, span_id);
+    separate(to);
+    buffer_printf(to, "{\"trace_id\":\"%.*s\",\"span_id\":\"%.*s\"", ID128_HEX_BYTES, trace_id,
+                  ID64_HEX_BYTES, span_id);
+    member_text(to, "trace_state", link->trace_state);
+    size_t mark;
+    size_t empty = open_member(to, "attributes", &mark);
+    members_add(m, to, &link->attributes);
+    close_member(to, mark, empty);
+    buffer_add_byte(to, '}');
+}
+
+/* ---- the whole ---- */
+
+void note_truncated(struct mapper *m, const char *column)
+{
+    for (uint32_t i = 0; i < m->truncated_count; i++) {
+        if (m->truncated[i] == column)
+            return;
+    }
+    if (m->truncated_count < sizeof m->truncated / sizeof *m->truncated)
+        m->truncated[m->truncated_count++] = column;
+}
+
+/* Takes back what was just written when it is too much. */
+static bool fits(struct mapper *m, size_t mark)
+{
+    if (m->json.size <= ATTRIBUTES_BYTES)
+        return true;
+    m->json.size = mark;
+    note_truncated(m, "attributes");
+    return false;
+}
+
+/* Names that mean our own members: an attribute called so gets "attributes." before it. */
+static bool is_reserved(const struct mapper *m, struct slice key)
+{
+    static const char *const names[] = {"resource", "scope", "events", "links", "span", "usage"};
+    if (m->have != NULL)
+        return false;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        if (slice_is(key, names[i]))
+            return true;
+    }
+    return key.size > 10 && memcmp(key.data, "driftline.", 10) == 0;
+}
+
+static void attribute_add(struct mapper *m, uint32_t index)
+{
+    struct buffer *to = &m->json;
+    const struct attribute *a = &m->span->attributes.items[index];
+    const struct trace *trace = &m->traces[index];
+    size_t mark = to->size;
+    separate(to);
+    if (a->key.size <= 40 && is_reserved(m, a->key)) {
+        buffer_add_text(to, "\"attributes.");
+        buffer_add_slice(to, a->key);
+        buffer_add_text(to, "\":");
+    } else if (trace->code != 0) {
+        buffer_add_slice(to, m->dialect.places[trace->code].member);
+    } else {
+        buffer_add_json(to, a->key);
+        buffer_add_byte(to, ':');
+    }
+    size_t value_at = to->size;
+    json_add_value(to, &a->value);
+    if (fits(m, mark) || a->value.type != VALUE_STRING || value_at + 1024 > ATTRIBUTES_BYTES)
+        return;
+    /* A text that is too long for what room is left: its start, escapes taken at their longest. */
+    struct value start = a->value;
+    start.bytes = text_cut(start.bytes, (ATTRIBUTES_BYTES - value_at) / 6);
+    to->size = value_at;
+    json_add_value(to, &start);
+}
+
+static void list_add(struct mapper *m, const char *name, uint32_t count,
+                     bool (*add)(struct mapper *m, uint32_t index))
+{
+    size_t mark = m->json.size;
+    bool any = false;
+    separate(&m->json);
+    buffer_printf(&m->json, "\"%s\":[", name);
+    for (uint32_t i = 0; i < count; i++) {
+        size_t before = m->json.size;
+        any = (add(m, i) && fits(m, before)) || any;
+    }
+    if (any)
+        buffer_add_byte(&m->json, ']');
+    else
+        m->json.size = mark;
+}
+
+static bool event_add_untold(struct mapper *m, uint32_t index)
+{
+    if (attribute_is_told(m, m->span->attributes.count + index))
+        return false;
+    event_add(m, &m->json, &m->span->events[index]);
+    return true;
+}
+
+static bool link_add_at(struct mapper *m, uint32_t index)
+{
+    link_add(m, &m->json, &m->span->links[index]);
+    return true;
+}
+
+static void notes_add(struct mapper *m)
+{
+    struct buffer *to = &m->json;
+    if (m->ends_before_start) {
+        separate(to);
+        buffer_add_text(to, "\"driftline.ends_before_start\":true");
+    }
+    if (m->truncated_count == 0)
+        return;
+    separate(to);
+    buffer_add_text(to, "\"driftline.truncated\":[");
+    for (uint32_t i = 0; i < m->truncated_count; i++) {
+        separate(to);
+        buffer_printf(to, "\"%s\"", m->truncated[i]);
+    }
+    buffer_add_byte(to, ']');
+}
+
+void attributes_write(struct mapper *m)
+{
+    const struct otlp_span *span = m->span;
+    struct buffer *to = &m->json;
+    buffer_reset(to);
+    buffer_add_byte(to, '{');
+    for (uint32_t i = 0; i < span->attributes.count; i++) {
+        if (!m->traces[i].hidden && !attribute_is_told(m, i))
+            attribute_add(m, i);
+    }
+    size_t mark = to->size;
+    span_add(to, span);
+    scope_add(m, to, span->scope);
+    resource_add(m, to);
+    (void)fits(m, mark);
+    if (span->event_count != 0)
+        list_add(m, "events", span->event_count, event_add_untold);
+    if (span->link_count != 0)
+        list_add(m, "links", span->link_count, link_add_at);
+    notes_add(m);
+    if (to->size == 1)
+        to->size = 0;
+    else
+        buffer_add_byte(to, '}');
+}
