@@ -41,8 +41,9 @@ const char *content_field_column(enum content_field field);
 
 /*
  * Sources have numbers from 1. A key is claimed by an exact source ("gen_ai.input.messages") or by
- * a prefix that ends in a dot ("llm.input_messages."). What is claimed may still stay unused,
- * because a better source won.
+ * a prefix that ends in a dot with a digit behind it ("llm.input_messages." + "0.message.role", but
+ * not "gen_ai.prompt." + "name"). What is claimed may still stay unused, because a better source
+ * won. A source with an empty key claims nothing.
  */
 struct content_source {
     const char *key;
@@ -51,8 +52,8 @@ struct content_source {
 uint16_t content_source_count(void);
 /* number: 1 to content_source_count(). */
 const struct content_source *content_source_at(uint16_t number);
-/* The source that claims a key, 0: none. It compares with every key: put them in a hash table of
- * your own (exact first, then prefixes) and hand over content_request.claims. */
+/* The source that claims a key, 0: none. It compares with every key: a table of the caller's own
+ * is faster, see content_request.claims. */
 uint16_t content_claim(struct slice key);
 
 struct content;
