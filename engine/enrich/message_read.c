@@ -65,7 +65,7 @@ struct reader {
     size_t text_size;
     uint32_t piece_count;
     uint32_t result_count; /* parts that were tool results */
-    uint32_t spoken_count; /* parts that were text */
+    uint32_t spoken_count; /* parts of the message itself that were none */
 };
 
 static enum field field_of(struct slice name)
@@ -245,7 +245,7 @@ static void part_add(struct reader *r, struct slice object, int nesting)
     } else if (m.values[FIELD_CALL].size != 0 || is_call_type(type)) {
         call_add(r, &m);
     } else {
-        r->spoken_count++;
+        r->spoken_count += nesting == 1;
         content_add(r,
                     first_of(m.values[FIELD_TEXT],
                              first_of(m.values[FIELD_CONTENT], m.values[FIELD_REFUSAL])),
