@@ -39,7 +39,7 @@ enum target equal_target(struct mapper *m, uint16_t first, const struct origin *
         if (target_column[source->target] == NULL || slot->rank == RANK_NONE ||
             source->target == TARGET_failed || source->target == TARGET_score)
             continue;
-        if (value_convert(m, source->how, source, origin, v, &found) && found.exact &&
+        if (mapper_value_convert(m, source->how, source, origin, v, &found) && found.exact &&
             found_equal(target_holds[source->target], &found, &slot->found))
             return (enum target)source->target;
     }

@@ -19,7 +19,7 @@ static void offer(struct mapper *m, uint16_t first, const struct origin *origin,
         struct slot *slot = &m->slots[source->target];
         struct found found;
         /* Equal ranks: the same name again, and the later one counts. */
-        if (rank > slot->rank || !value_convert(m, source->how, source, origin, v, &found))
+        if (rank > slot->rank || !mapper_value_convert(m, source->how, source, origin, v, &found))
             continue;
         *slot = (struct slot){.found = found, .origin = origin->index, .rank = rank};
     }
@@ -47,7 +47,7 @@ static bool member_offer(struct walk *w, enum json_token token, uint32_t depth)
     w->leaves += token != JSON_NULL;
     if (place == NULL || place->first == 0)
         return !is_nested || json_skip(&w->json, token).size != 0;
-    struct value v = value_of_token(&w->json, token, &m->arena);
+    struct value v = mapper_value_of_token(&w->json, token, &m->arena);
     offer(m, place->first, w->origin, &v);
     return w->json.reason == NULL;
 }
@@ -80,7 +80,7 @@ static bool member_walk(struct walk *w, enum json_token token, size_t name_bytes
 static uint16_t members_offer(struct mapper *m, struct slice key, const struct origin *origin,
                               const struct value *v)
 {
-    struct slice text = value_json(v);
+    struct slice text = mapper_value_json(v);
     if (text.size == 0)
         return 1;
     struct walk w = {.m = m, .json = json_over(text), .origin = origin};

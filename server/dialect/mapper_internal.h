@@ -125,17 +125,17 @@ struct mapper {
 /* ---- mapper_value.c ---- */
 
 /* False: the value is no such thing, or empty. */
-bool value_text(struct mapper *m, const struct value *v, struct slice *ret);
-bool value_number(const struct value *v, double *ret);
-bool value_convert(struct mapper *m, enum how how, const struct source *source,
-                   const struct origin *origin, const struct value *v, struct found *ret);
+bool mapper_value_text(struct mapper *m, const struct value *v, struct slice *ret);
+bool mapper_value_number(const struct value *v, double *ret);
+bool mapper_value_convert(struct mapper *m, enum how how, const struct source *source,
+                          const struct origin *origin, const struct value *v, struct found *ret);
 /* Our word for a finish reason, or the reason in lower case; false: says nothing. */
 bool finish_convert(struct mapper *m, struct slice text, struct found *ret);
 bool found_equal(enum holds holds, const struct found *a, const struct found *b);
 /* The token just read as a value; texts in the arena or the JSON itself. */
-struct value value_of_token(struct json *j, enum json_token token, struct arena *arena);
+struct value mapper_value_of_token(struct json *j, enum json_token token, struct arena *arena);
 /* The JSON in a text or JSON value; empty: there is none. */
-struct slice value_json(const struct value *v);
+struct slice mapper_value_json(const struct value *v);
 
 /* ---- mapper_collect.c ---- */
 

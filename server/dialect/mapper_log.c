@@ -63,7 +63,7 @@ static struct attributes with_body(struct mapper *m, const struct otlp_log *log)
     size_t capacity = 0;
     struct attribute *items = NULL;
     uint32_t count = log->attributes.count;
-    struct json j = json_over(value_json(&log->body));
+    struct json j = json_over(mapper_value_json(&log->body));
     if (json_next(&j) != JSON_OBJECT_BEGIN)
         return log->attributes;
     items = mem_grow(items, &capacity, (size_t)count + 1, sizeof *items);
@@ -71,7 +71,7 @@ static struct attributes with_body(struct mapper *m, const struct otlp_log *log)
     while (json_next(&j) == JSON_KEY && count < OTLP_ATTRIBUTES_MAX) {
         items = mem_grow(items, &capacity, (size_t)count + 1, sizeof *items);
         items[count].key = json_string(&j, &m->arena);
-        items[count++].value = value_of_token(&j, json_next(&j), &m->arena);
+        items[count++].value = mapper_value_of_token(&j, json_next(&j), &m->arena);
     }
     struct attribute *kept = ARENA_ARRAY(&m->arena, struct attribute, count + 1);
     bytes_copy(kept, items, count * sizeof *kept);

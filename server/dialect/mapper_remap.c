@@ -24,7 +24,7 @@ static bool members_read(struct reading *r, struct json *j, struct attributes *r
     while ((token = json_next(j)) == JSON_KEY && count < OTLP_ATTRIBUTES_MAX) {
         items = mem_grow(items, &capacity, (size_t)count + 1, sizeof *items);
         items[count].key = json_string(j, &r->m->arena);
-        items[count].value = value_of_token(j, json_next(j), &r->m->arena);
+        items[count].value = mapper_value_of_token(j, json_next(j), &r->m->arena);
         count++;
     }
     struct attribute *kept = ARENA_ARRAY(&r->m->arena, struct attribute, count + 1);
@@ -46,7 +46,7 @@ static bool event_read(struct reading *r, struct json *j, struct otlp_event *ret
                 return false;
             continue;
         }
-        struct value v = value_of_token(j, token, &r->m->arena);
+        struct value v = mapper_value_of_token(j, token, &r->m->arena);
         if (slice_is(key, "name") && v.type == VALUE_STRING)
             ret->name = v.bytes;
         else if (slice_is(key, "time") && v.type == VALUE_STRING)
@@ -88,7 +88,8 @@ static bool attributes_read(struct reading *r, struct slice text)
         } else {
             r->has_usage = r->has_usage || slice_is(key, "usage");
             items = mem_grow(items, &capacity, (size_t)count + 1, sizeof *items);
-            items[count++] = (struct attribute){key, value_of_token(&j, token, &r->m->arena)};
+            items[count++] =
+                (struct attribute){key, mapper_value_of_token(&j, token, &r->m->arena)};
             is_fine = j.reason == NULL;
         }
     }

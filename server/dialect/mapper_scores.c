@@ -89,11 +89,11 @@ static bool value_take(struct mapper *m, const struct value *v, struct score_par
         part->has_value = true;
         return true;
     }
-    if (value_number(v, &part->value)) {
+    if (mapper_value_number(v, &part->value)) {
         part->has_value = true;
         return true;
     }
-    return v->type == VALUE_STRING && value_text(m, v, &part->label);
+    return v->type == VALUE_STRING && mapper_value_text(m, v, &part->label);
 }
 
 /* ---- scores in JSON ---- */
@@ -123,7 +123,7 @@ static bool object_take(struct mapper *m, struct json *j, struct score_part *par
         if (token != JSON_KEY)
             return false;
         struct slice key = json_string(j, &m->arena);
-        struct value v = value_of_token(j, json_next(j), &m->arena);
+        struct value v = mapper_value_of_token(j, json_next(j), &m->arena);
         if (j->reason != NULL)
             return false;
         if (KEY_IS(key, name_keys) && v.type == VALUE_STRING)
@@ -146,7 +146,7 @@ static bool part_is_score(const struct score_part *part)
 /* {"relevance": 0.9, "tone": {"score": 1, "reason": "..."}} */
 static void scores_object(struct mapper *m, const struct origin *origin, const struct value *v)
 {
-    struct json j = json_over(value_json(v));
+    struct json j = json_over(mapper_value_json(v));
     uint32_t members = 0;
     if (json_next(&j) != JSON_OBJECT_BEGIN)
         return;
@@ -164,7 +164,7 @@ static void scores_object(struct mapper *m, const struct origin *origin, const s
                 token = JSON_ERROR;
             part->name = name;
         } else {
-            struct value inner = value_of_token(&j, token, &m->arena);
+            struct value inner = mapper_value_of_token(&j, token, &m->arena);
             if (value_take(m, &inner, part))
                 part->origins[1] = origin->index;
         }
@@ -177,7 +177,7 @@ static void scores_object(struct mapper *m, const struct origin *origin, const s
 /* {"name": "relevance", "score": 0.9, ...}; its origin counts as told when all of it was one string. */
 static void score_object(struct mapper *m, const struct origin *origin, const struct value *v)
 {
-    struct json j = json_over(value_json(v));
+    struct json j = json_over(mapper_value_json(v));
     struct score_part *part = json_next(&j) == JSON_OBJECT_BEGIN ? part_new(m, origin) : NULL;
     if (part != NULL && (!object_take(m, &j, part) || !part_is_score(part)))
         m->score_count--;
@@ -200,13 +200,13 @@ void scores_take(struct mapper *m, enum how how, const struct origin *origin, co
     bool is_taken = false;
     if (part == NULL)
         return;
-    if (how == HOW_SCORE_NAME && (is_taken = value_text(m, v, &text)))
+    if (how == HOW_SCORE_NAME && (is_taken = mapper_value_text(m, v, &text)))
         part->name = text;
     else if (how == HOW_SCORE_VALUE)
         is_taken = value_take(m, v, part);
-    else if (how == HOW_SCORE_LABEL && (is_taken = value_text(m, v, &text)))
+    else if (how == HOW_SCORE_LABEL && (is_taken = mapper_value_text(m, v, &text)))
         part->label = text;
-    else if (how == HOW_SCORE_EXPLANATION && (is_taken = value_text(m, v, &text)))
+    else if (how == HOW_SCORE_EXPLANATION && (is_taken = mapper_value_text(m, v, &text)))
         part->explanation = text;
     if (is_taken)
         part->origins[how - HOW_SCORE_NAME] = origin->index;
@@ -235,7 +235,7 @@ static void evaluator_output(struct mapper *m)
         if (token == JSON_OBJECT_BEGIN) {
             is_whole = object_take(m, &j, part);
         } else {
-            struct value v = value_of_token(&j, token, &m->arena);
+            struct value v = mapper_value_of_token(&j, token, &m->arena);
             if (v.type != VALUE_STRING)
                 (void)value_take(m, &v, part);
         }

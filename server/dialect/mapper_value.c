@@ -14,7 +14,7 @@
 
 #define TEXT_BYTES_SEARCHED 512u /* of an error message for a status code */
 
-bool value_text(struct mapper *m, const struct value *v, struct slice *ret)
+bool mapper_value_text(struct mapper *m, const struct value *v, struct slice *ret)
 {
     switch (v->type) {
     case VALUE_STRING:
@@ -43,7 +43,7 @@ bool value_text(struct mapper *m, const struct value *v, struct slice *ret)
     return ret->size != 0;
 }
 
-bool value_number(const struct value *v, double *ret)
+bool mapper_value_number(const struct value *v, double *ret)
 {
     switch (v->type) {
     case VALUE_INT:
@@ -145,7 +145,7 @@ static bool value_since_start(const struct mapper *m, const struct value *v, str
         return since_start(m, time_ns, ret);
     if (v->type == VALUE_INT && v->integer >= 100000000000000000)
         return since_start(m, v->integer, ret);
-    return value_number(v, &number) && time_from_number(number, &time_ns) &&
+    return mapper_value_number(v, &number) && time_from_number(number, &time_ns) &&
            since_start(m, time_ns, ret);
 }
 
@@ -350,7 +350,7 @@ static struct slice tool_name(struct slice text)
 static bool value_hashed(struct mapper *m, const struct value *v, struct found *ret)
 {
     struct slice text;
-    if (!value_text(m, v, &text))
+    if (!mapper_value_text(m, v, &text))
         return false;
     char *name = arena_printf(&m->arena, "template-%016" PRIx64, hash64(text));
     *ret = (struct found){.text = slice_text(name)};
@@ -363,17 +363,17 @@ static bool text_found(struct slice text, bool exact, struct found *ret)
     return text.size != 0;
 }
 
-bool value_convert(struct mapper *m, enum how how, const struct source *source,
-                   const struct origin *origin, const struct value *v, struct found *ret)
+bool mapper_value_convert(struct mapper *m, enum how how, const struct source *source,
+                          const struct origin *origin, const struct value *v, struct found *ret)
 {
     struct slice text;
     switch (how) {
     case HOW_CONSTANT:
         return is_present(v) && text_found(slice_text(source->text), false, ret);
     case HOW_TEXT:
-        return value_text(m, v, &text) && text_found(text, true, ret);
+        return mapper_value_text(m, v, &text) && text_found(text, true, ret);
     case HOW_QUOTED:
-        return value_text(m, v, &text) && text_found(unquoted(text), true, ret);
+        return mapper_value_text(m, v, &text) && text_found(unquoted(text), true, ret);
     case HOW_HASHED:
         return value_hashed(m, v, ret);
     case HOW_KIND:
@@ -387,7 +387,7 @@ bool value_convert(struct mapper *m, enum how how, const struct source *source,
         return value_finish(m, v, ret);
     case HOW_NUMBER:
         *ret = (struct found){.exact = true};
-        return value_number(v, &ret->number);
+        return mapper_value_number(v, &ret->number);
     case HOW_COUNT:
     case HOW_COUNT_AS_BILLED:
     case HOW_COUNT_WITHOUT_DETAILS:
@@ -451,7 +451,7 @@ bool found_equal(enum holds holds, const struct found *a, const struct found *b)
 
 /* ---- JSON values ---- */
 
-struct value value_of_token(struct json *j, enum json_token token, struct arena *arena)
+struct value mapper_value_of_token(struct json *j, enum json_token token, struct arena *arena)
 {
     struct value v = {.type = VALUE_NONE};
     switch (token) {
@@ -487,7 +487,7 @@ struct value value_of_token(struct json *j, enum json_token token, struct arena 
     return v;
 }
 
-struct slice value_json(const struct value *v)
+struct slice mapper_value_json(const struct value *v)
 {
     if (v->type != VALUE_JSON && v->type != VALUE_STRING)
         return SLICE_EMPTY;
