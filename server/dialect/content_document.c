@@ -26,7 +26,7 @@ void documents_reset(struct documents *d)
 {
     buffer_reset(&d->json);
     d->count = 0;
-    d->top_score = NAN;
+    d->top_score = (double)NAN;
     d->cut = false;
 }
 

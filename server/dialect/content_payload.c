@@ -206,7 +206,7 @@ static bool weak_take(struct reading *r, struct members *m, struct value v)
 {
     struct members inner;
     if (value_is_text(v)) {
-        bool is_request = members_has_any(m, KEYS("model", "instructions"));
+        bool is_request = members_has_any(m, KEYS("model", "instructions", "system"));
         if (!(r->unwraps_any && m->count == 1) && !is_request)
             return false;
         return inner_take(r, v);
