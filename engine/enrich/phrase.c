@@ -138,11 +138,12 @@ struct progress {
     uint32_t word; /* of the last word of the pattern, from 1 */
     uint32_t state;
     uint32_t before; /* the state at word - 1 */
+    size_t start;    /* where in the text the first word stands, about: patterns may overlap */
 };
 
 /* Moves all patterns by one word; the number of the phrase that became complete, or 0. */
 static uint32_t word_take(struct progress *progress, enum phrase_set set, uint64_t hash,
-                          uint32_t word)
+                          uint32_t word, size_t start)
 {
     uint32_t found = 0;
     uint32_t next = table.words[word_slot(hash)].first;
@@ -154,6 +155,7 @@ static uint32_t word_take(struct progress *progress, enum phrase_set set, uint64
             continue;
         if (now->word != word) {
             now->before = now->word == word - 1 ? now->state : 0;
+            now->start = now->before == 0 ? start : now->start;
             now->state = 0;
             now->word = word;
         }
@@ -192,8 +194,8 @@ static const uint8_t word_bytes[256] = {
     ['U'] = 'u', ['V'] = 'v', ['W'] = 'w', ['X'] = 'x', ['Y'] = 'y', ['Z'] = 'z',
 };
 
-/* The hash of the next word; *at moves behind it. False: the text is over. */
-static bool word_next(struct slice text, size_t *at, uint64_t *ret_hash)
+/* The next word and its hash; *at moves behind it. False: the text is over. */
+static bool word_next(struct slice text, size_t *at, struct slice *ret_word, uint64_t *ret_hash)
 {
     size_t i = *at;
     while (i < text.size && word_bytes[text.data[i]] == 0) {
@@ -204,6 +206,7 @@ static bool word_next(struct slice text, size_t *at, uint64_t *ret_hash)
     if (i >= text.size)
         return false;
     uint64_t hash = WORD_HASH_START;
+    size_t start = i;
     size_t size = 0;
     while (i < text.size) {
         uint8_t c = word_bytes[text.data[i]];
@@ -219,22 +222,34 @@ static bool word_next(struct slice text, size_t *at, uint64_t *ret_hash)
         i += skipped;
     }
     *at = i;
+    *ret_word = slice_of(text.data + start, i - start);
     *ret_hash = size <= WORD_BYTES_MAX ? hash : 0;
     return true;
 }
 
-uint32_t phrase_find(struct slice text, enum phrase_set set)
+uint32_t phrase_locate(struct slice text, enum phrase_set set, struct slice *ret_words)
 {
     (void)pthread_once(&table_once, table_build);
     struct progress progress[PHRASE_COUNT];
     memset(progress, 0, sizeof progress);
     uint64_t hash = 0;
-    size_t at = 0;
+    struct slice at = SLICE_EMPTY;
+    size_t end = 0;
     uint32_t words_max = set == PHRASE_REFUSAL ? REFUSAL_WORDS_MAX : UINT32_MAX - 2;
-    for (uint32_t word = 2; word_next(text, &at, &hash) && word - 2 < words_max; word++) {
-        uint32_t found = hash == 0 ? 0 : word_take(progress, set, hash, word);
-        if (found != 0)
+    for (uint32_t word = 2; word_next(text, &end, &at, &hash) && word - 2 < words_max; word++) {
+        size_t start = (size_t)(at.data - text.data);
+        uint32_t found = hash == 0 ? 0 : word_take(progress, set, hash, word, start);
+        if (found != 0) {
+            start = progress[found - 1].start;
+            *ret_words = slice_of(text.data + start, end - start);
             return found;
+        }
     }
     return 0;
+}
+
+uint32_t phrase_find(struct slice text, enum phrase_set set)
+{
+    struct slice words;
+    return phrase_locate(text, set, &words);
 }
