@@ -120,23 +120,20 @@ static enum status zlib_decode(struct slice bytes, int window, const char *name,
     return s;
 }
 
-/* HTTP's deflate is zlib's format, but some clients send the bare stream. */
+/* HTTP's deflate is zlib's format, but some clients send the bare stream. What is neither is a bad zlib stream. */
 static enum status deflate_decode(struct slice bytes, struct output *o, size_t bytes_max,
                                   struct error *reterr)
 {
     size_t size = o->to->size;
-    struct error first = {0};
-    enum status s = zlib_decode(bytes, WINDOW_ZLIB, "deflate", o, bytes_max, &first);
-    if (s == STATUS_INVALID) {
-        size_t made = o->to->size - size;
-        o->to->size = size;
-        if (zlib_decode(bytes, WINDOW_RAW, "deflate", o, bytes_max, NULL) == STATUS_OK)
-            return STATUS_OK;
-        o->to->size = size + made;
-    }
-    if (s < 0 && reterr != NULL)
-        *reterr = first;
-    return s;
+    struct error raw_error = {0};
+    enum status s = zlib_decode(bytes, WINDOW_ZLIB, "deflate", o, bytes_max, reterr);
+    if (s != STATUS_INVALID)
+        return s;
+    o->to->size = size;
+    enum status raw = zlib_decode(bytes, WINDOW_RAW, "deflate", o, bytes_max, &raw_error);
+    if (raw == STATUS_LIMIT && reterr != NULL)
+        *reterr = raw_error;
+    return raw == STATUS_INVALID ? s : raw;
 }
 
 /* ---- zstd ---- */

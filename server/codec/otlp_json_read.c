@@ -4,11 +4,10 @@
  * Speed:    members come in the same order in every object of a kind, so the name after the last one found is tried first:
  *           one comparison a member instead of a search.
  */
-#include <math.h>
 
+#include "server/codec/otlp_json_read.h"
 #include "engine/base/decimal.h"
 #include "server/codec/base64.h"
-#include "server/codec/otlp_json_read.h"
 
 struct name {
     const char *text;

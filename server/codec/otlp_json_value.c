@@ -6,7 +6,6 @@
  *           name of one ({} is the empty value). Bare arrays and objects are kept as they are written.
  * Bounds:   as in otlp_proto_value.c. What is too deep is leapt over, so the text behind it is still read.
  */
-#include <math.h>
 #include <strings.h>
 
 #include "engine/base/decimal.h"
@@ -32,11 +31,11 @@ static double double_from_text(struct slice text, bool *ret_fine)
     if (decimal_to_double(text, &number))
         return number;
     if (word_is(text, "NaN"))
-        return NAN;
+        return __builtin_nan("");
     if (word_is(text, "Infinity"))
-        return INFINITY;
+        return __builtin_inf();
     if (word_is(text, "-Infinity"))
-        return -INFINITY;
+        return -__builtin_inf();
     *ret_fine = false;
     return 0;
 }
