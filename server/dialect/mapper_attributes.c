@@ -512,7 +512,9 @@ void attributes_write(struct mapper *m)
     buffer_reset(to);
     buffer_add_byte(to, '{');
     for (uint32_t i = 0; i < span->attributes.count; i++) {
-        if (!m->traces[i].hidden && !attribute_is_told(m, i))
+        bool is_no_body = m->log != NULL && i == m->log->attributes.count &&
+                          m->log->body.type == VALUE_NONE;
+        if (!m->traces[i].hidden && !attribute_is_told(m, i) && !is_no_body)
             attribute_add(m, i);
     }
     size_t mark = to->size;

@@ -133,7 +133,8 @@ static bool since_start(const struct mapper *m, int64_t time_ns, struct found *r
     int64_t start_ns = m->span->start_ns;
     if (start_ns <= 0 || time_ns < start_ns - slack_ns || time_ns - start_ns > NS_PER_DAY)
         return false;
-    *ret = (struct found){.integer = time_ns > start_ns ? time_ns - start_ns : 0};
+    bool is_before = time_ns < start_ns;
+    *ret = (struct found){.integer = is_before ? 0 : time_ns - start_ns, .exact = !is_before};
     return true;
 }
 
