@@ -46,7 +46,8 @@ MUST_CHECK enum status policy_load(const char *path, const char *prices_path, st
 /* The same from text, with the prices that ship; name stands for the file in messages. */
 MUST_CHECK enum status policy_parse(const char *name, struct slice text, struct policy *ret, struct error *reterr);
 void policy_deinit(struct policy *p);
-/* The settings' ownership moves out (for enricher_create); the rest stays. */
+/* The settings' ownership moves out (for enricher_create); the rest stays, and must until enricher_create copied the classes'
+ * definitions. */
 struct enrich_settings policy_detach_settings(struct policy *p);
 /* One price table from YAML text; name stands for the file in messages. */
 MUST_CHECK enum status policy_prices_parse(const char *name, struct slice text,
