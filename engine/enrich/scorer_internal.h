@@ -14,7 +14,10 @@
 #include "engine/enrich/words.h"
 
 #define FACTS_CALLS_MAX   8u
-#define FACTS_SALIENT_MAX 16u
+#define FACTS_KEYS_MAX    48u
+
+/* What kind of content word; a hash has no bits there. */
+enum { KEY_WORD, KEY_NAME, KEY_NUMBER, KEY_MASK = 3 };
 
 /* What is remembered of a message by its address; computed from its body once. */
 struct message_facts {
@@ -28,8 +31,8 @@ struct message_facts {
     uint32_t word_count;    /* words, repeated ones too */
     struct word_set set;    /* its content words and numbers, each once (words.h) */
     struct word_set pairs;  /* its neighbouring words, function words too; empty for assistants, whom nothing is grounded in */
-    uint32_t salient[FACTS_SALIENT_MAX]; /* the first numbers and names */
-    uint32_t salient_count;
+    uint32_t keys[FACTS_KEYS_MAX]; /* its first content words, each once, with its KEY_... in the lowest two bits */
+    uint32_t key_count;
     bool asks_with_context; /* its text announces documents: "Context:", "<documents>" */
 };
 

@@ -199,6 +199,11 @@ struct slice output_text(struct scorer_run *run)
     return memo->text;
 }
 
+static uint32_t key_kind(uint32_t flags)
+{
+    return (flags & WORD_NUMBER) != 0 ? KEY_NUMBER : (flags & WORD_NAME) != 0 ? KEY_NAME : KEY_WORD;
+}
+
 /* Adds a text's words to the sets under construction. */
 static void words_take(struct scorers *s, struct message_facts *facts, struct slice text)
 {
@@ -213,10 +218,9 @@ static void words_take(struct scorers *s, struct message_facts *facts, struct sl
         before = word.hash;
         if ((word.flags & WORD_STOP) != 0 || !word_set_add(&s->words_building, word.hash))
             continue;
-        facts->words[word.hash / 64 % 16] |= (uint64_t)1 << word.hash % 64;
-        if ((word.flags & (WORD_NUMBER | WORD_NAME)) != 0 &&
-            facts->salient_count < FACTS_SALIENT_MAX)
-            facts->salient[facts->salient_count++] = word.hash;
+        facts->words[word.hash >> 8 & 15] |= (uint64_t)1 << (word.hash >> 2 & 63);
+        if (facts->key_count < FACTS_KEYS_MAX)
+            facts->keys[facts->key_count++] = word.hash | key_kind(word.flags);
     }
 }
 

@@ -48,8 +48,8 @@ static uint32_t stem_hash(const struct stem *s)
             eight &= UINT64_MAX >> (64 - 8 * left);
         h = hash_mix(h ^ eight);
     }
-    uint32_t folded = (uint32_t)(h ^ h >> 32);
-    return folded != 0 ? folded : 1;
+    uint32_t folded = (uint32_t)(h ^ h >> 32) & ~3u;
+    return folded != 0 ? folded : 4;
 }
 
 #define STOP_SLOTS 512u
@@ -315,7 +315,7 @@ bool words_next(struct words *w, struct word *ret)
 /* True: it stands in the set now and didn't before. */
 static bool word_set_put(struct word_set *set, uint32_t hash)
 {
-    for (uint32_t i = hash, end = hash + WORD_PROBES_MAX; i != end; i++) {
+    for (uint32_t i = hash >> 2, end = i + WORD_PROBES_MAX; i != end; i++) {
         uint32_t *slot = &set->slots[i & set->mask];
         if (*slot == hash)
             return false;

@@ -2,7 +2,7 @@
  * words.h - text as words: what repetition, grounding, goals and loops compare.
  *
  * A word is a run of letters and digits, lower-cased; '.' and ',' inside numbers belong to them; '_' and '-' separate;
- * a CJK character is a word of its own. Words are compared by a 32-bit hash of their stem, a light one: the S-stemmer
+ * a CJK character is a word of its own. Words are compared by a 30-bit hash of their stem, a light one: the S-stemmer
  * (D. Harman, "How effective is suffixing?", JASIS 42, 1991) and then -ed, -ing and a final -e.
  */
 #ifndef DRIFTLINE_ENRICH_WORDS_H
@@ -20,7 +20,7 @@ enum word_flag {
 
 struct word {
     struct slice text; /* as written */
-    uint32_t hash;     /* of the stem; never 0 */
+    uint32_t hash;     /* of the stem; never 0, and its lowest two bits are 0 */
     uint32_t flags;
 };
 
@@ -56,7 +56,7 @@ static inline bool word_set_has(const struct word_set *set, uint32_t hash)
 {
     if (set->count == 0)
         return false;
-    for (uint32_t i = hash, end = hash + WORD_PROBES_MAX; i != end; i++) {
+    for (uint32_t i = hash >> 2, end = i + WORD_PROBES_MAX; i != end; i++) {
         uint32_t there = set->slots[i & set->mask];
         if (there == hash)
             return true;

@@ -27,31 +27,39 @@ Test(goal, a_step_towards_the_objective_is_nearer_than_one_away_from_it)
                              "\"}}]}");
     double said_near = on_goal(f, AGENT("Your Lisbon hotel reservation is cancelled."));
     double said_far = on_goal(f, AGENT("Here is a recipe for tomato soup with basil."));
-    cr_expect_gt(call, 0.5);
-    cr_expect_gt(said_near, 0.5);
+    cr_expect_gt(call, 0.4);
+    cr_expect_gt(said_near, 0.4);
     cr_expect_eq(said_far, 0);
     cr_expect_gt(fixture_score(f, SCORER_on_goal)->finding.size, 0);
     fixture_end(f);
 }
 
-Test(goal, a_new_subject_is_a_new_objective_and_an_answer_is_none)
+Test(goal, the_objective_may_change_and_the_first_one_still_counts)
 {
     struct fixture *f = fixture_begin(NULL);
     fixture_input(f, USER("Cancel my hotel reservation in Lisbon for next Friday"));
     fixture_input(f, AGENT("Done. Anything else, perhaps a restaurant or a museum?"));
-    double before = on_goal(f, AGENT("Jazz albums from 1959: Kind of Blue, Time Out."));
-    cr_expect_eq(before, 0);
+    const char *jazz = AGENT("Jazz albums from 1959: Kind of Blue, Time Out.");
+    cr_expect_eq(on_goal(f, jazz), 0);
     fixture_input(f, USER("Recommend jazz albums from 1959 with trumpet and piano"));
-    double after = on_goal(f, AGENT("Jazz albums from 1959: Kind of Blue, Time Out."));
-    cr_expect_gt(after, 0.4);
-    cr_expect_gt(on_goal(f, AGENT("The Lisbon hotel reservation was cancelled.")), 0.4,
-                 "the first objective still counts");
+    double changed = on_goal(f, jazz);
+    cr_expect_gt(changed, 0.4);
+    cr_expect_gt(on_goal(f, AGENT("The Lisbon hotel reservation was cancelled.")), 0.2);
+    fixture_input(f, AGENT("Jazz albums from 1959: Kind of Blue, Time Out."));
+    fixture_input(f, USER("And which museums open on Sunday?"));
+    double past = on_goal(f, jazz);
+    cr_expect_gt(past, 0);
+    cr_expect_lt(past, changed / 1.5);
+    fixture_end(f);
+}
 
-    fixture_span(f);
-    fixture_input(f, USER("Cancel my hotel reservation in Lisbon for next Friday"));
-    fixture_input(f, AGENT("Which jazz albums, trumpet or piano, from 1959?"));
-    fixture_input(f, USER("Recommend jazz albums from 1959 with trumpet and piano"));
-    cr_expect_eq(on_goal(f, AGENT("Jazz albums from 1959: Kind of Blue, Time Out.")), 0);
+Test(goal, shared_numbers_say_more_than_shared_words)
+{
+    struct fixture *f = fixture_begin(NULL);
+    fixture_input(f, USER("please move flight HAT069 to another date"));
+    double number = on_goal(f, AGENT("HAT069 departs in the morning"));
+    double word = on_goal(f, AGENT("the flight departs in the morning"));
+    cr_expect_gt(number, 2 * word);
     fixture_end(f);
 }
 
@@ -82,7 +90,7 @@ Test(goal, context_is_kept_while_told_facts_are_used)
     cr_expect_eq(fixture_run(f, SCORER_context_kept), 0);
     f->view.output_count = 0;
     fixture_output(f, AGENT("Ada, it is 4711."));
-    /* I, Ada, Lovelace, 4711, 1815: "I" is a function word. */
+    /* Ada, Lovelace, 4711, 1815 were told. */
     cr_expect_float_eq(fixture_run(f, SCORER_context_kept), 2.0 / 4, 1e-12);
     fixture_input(f, "{\"role\":\"tool\",\"content\":\"{\\\"born\\\":1815}\"}");
     cr_expect_float_eq(fixture_run(f, SCORER_context_kept), 3.0 / 4, 1e-12);
@@ -195,9 +203,9 @@ Test(goal, steps_are_nearer_to_their_own_goal_than_to_a_strangers)
     double all = own_against_other(&r, f, SCORER_on_goal, false);
     double calls = own_against_other(&r, f, SCORER_on_goal, true);
     double kept = own_against_other(&r, f, SCORER_context_kept, false);
-    cr_expect_gt(all, 0.5);
-    cr_expect_gt(calls, 0.5);
-    cr_expect_gt(kept, 0.5);
+    cr_expect_gt(all, 0.70);
+    cr_expect_gt(calls, 0.68);
+    cr_expect_gt(kept, 0.64);
     fixture_end(f);
     runs_deinit(&r);
 }
@@ -286,6 +294,7 @@ Test(goal, loops_and_drift_together_rank_the_runs_that_failed)
                failed_first(&r, signals, rows[i].offset, 4));
     }
     cr_expect_gt(areas[0], 0.66);
+    cr_expect_gt(areas[1], 0.59);
     mem_free(signals);
     fixture_end(f);
     runs_deinit(&r);
