@@ -6,11 +6,8 @@
  * Method:    the attributes are sorted into their sources, then the sources present are tried best first. The first that says
  *            something fills its field. A later one that says the same is used up too (clients send a conversation two or three times
  *            over); one that says something else stays in `attributes`.
- * Invariant: a cell is within the limits of its column; what was cut is reported.
  */
 #include "server/dialect/content_internal.h"
-
-#include <math.h>
 
 #include "engine/base/check.h"
 
@@ -139,20 +136,8 @@ static enum content_field source_field_of(const struct content *c, const struct 
     return CONTENT_NONE;
 }
 
-static enum payload_form form_of(const struct source *s)
-{
-    return s->form == SOURCE_ENCODED ? FORM_ENCODED
-           : s->form == SOURCE_TEXT  ? FORM_TEXT
-                                     : FORM_PLAIN;
-}
-
-static struct value value_of(const struct content *c, uint32_t attribute)
-{
-    return c->attributes.items[attribute].value;
-}
-
-static void attribute_used(struct content *c, uint32_t attribute, enum content_field field,
-                           struct slice rest)
+void attribute_used(struct content *c, uint32_t attribute, enum content_field field,
+                    struct slice rest)
 {
     struct content_result *ret = &c->result;
     c->attribute_fields[attribute] = (uint8_t)field;
@@ -166,265 +151,10 @@ static void attribute_used(struct content *c, uint32_t attribute, enum content_f
     c->rests[at] = (struct content_rest){.attribute = attribute, .json = rest};
 }
 
-static void field_filled(struct content *c, enum content_field field, uint32_t attribute)
+void field_filled(struct content *c, enum content_field field, uint32_t attribute)
 {
     c->filled |= FIELD_BIT(field);
     c->result.winners[field] = (int32_t)attribute;
-}
-
-static struct reading reading_for(struct content *c, enum content_field field)
-{
-    static const char *const roles[CONTENT_FIELD_COUNT] = {
-        [CONTENT_INPUT] = "user", [CONTENT_OUTPUT] = "assistant", [CONTENT_SYSTEM] = "system"};
-    struct message_list *to = field == CONTENT_OUTPUT   ? &c->output
-                              : field == CONTENT_SYSTEM ? &c->system
-                                                        : &c->input;
-    return (struct reading){.c = c,
-                            .to = to,
-                            .role = roles[field],
-                            .is_output = field == CONTENT_OUTPUT,
-                            .is_winner = true,
-                            .unwraps_any = !slice_is(c->kind, "llm")};
-}
-
-/* ---- sources of messages ---- */
-
-/* The attributes of an indexed source, in the arena. */
-static struct indexed *indexed_collect(struct content *c, uint16_t number, uint32_t *ret_count)
-{
-    const struct source *s = source_at(number);
-    uint32_t count = 0;
-    for (uint32_t at = c->first[number]; at != 0; at = c->next[at - 1])
-        count++;
-    struct indexed *entries = arena_zero(&c->arena, count, sizeof *entries);
-    *ret_count = 0;
-    for (uint32_t at = c->first[number]; at != 0; at = c->next[at - 1]) {
-        struct slice key = c->attributes.items[at - 1].key;
-        struct indexed *e = &entries[*ret_count];
-        e->attribute = at - 1;
-        struct slice behind = slice_of(key.data + s->key_bytes, key.size - s->key_bytes);
-        *ret_count += index_split(behind, &e->index, &e->tail);
-    }
-    return entries;
-}
-
-static void indexed_used(struct content *c, const struct indexed *entries, uint32_t count,
-                         enum content_field field)
-{
-    for (uint32_t i = 0; i < count; i++) {
-        if (entries[i].used)
-            attribute_used(c, entries[i].attribute, field, SLICE_EMPTY);
-    }
-}
-
-/* Reads an indexed source. True: it says something; then the attributes it understood are used. */
-static bool indexed_take(struct content *c, uint16_t number, struct reading *r,
-                         enum content_field field, bool marks)
-{
-    uint32_t count = 0;
-    bool taken = false;
-    struct indexed *entries = indexed_collect(c, number, &count);
-    switch (source_at(number)->form) {
-    case SOURCE_MESSAGES_N:
-        taken = indexed_messages(r, entries, count);
-        break;
-    case SOURCE_TEXTS_N:
-        taken = indexed_texts(r, entries, count);
-        break;
-    case SOURCE_TOOLS_N:
-        taken = indexed_tools(c, entries, count);
-        break;
-    case SOURCE_DOCUMENTS_N:
-        taken = indexed_documents(c, entries, count);
-        break;
-    case SOURCE_PLAIN:
-    case SOURCE_ENCODED:
-    case SOURCE_TEXT:
-    case SOURCE_TEXTS:
-    case SOURCE_VERCEL:
-    case SOURCE_EVENT_LIST:
-    case SOURCE_EVENTS:
-        break;
-    }
-    if (taken && marks)
-        indexed_used(c, entries, count, field);
-    return taken;
-}
-
-static bool source_is_indexed(const struct source *s)
-{
-    return s->form == SOURCE_MESSAGES_N || s->form == SOURCE_TEXTS_N || s->form == SOURCE_TOOLS_N ||
-           s->form == SOURCE_DOCUMENTS_N;
-}
-
-static struct value sibling(struct content *c, const char *key, uint32_t *ret_attribute)
-{
-    uint32_t code = intern_find(&c->keys, slice_text(key));
-    uint32_t at = code != 0 ? c->first[c->numbers[code]] : 0;
-    if (at == 0)
-        return VALUE_NOTHING;
-    *ret_attribute = at - 1;
-    return value_of(c, at - 1);
-}
-
-/* ai.response.reasoning, .text or .object, and .toolCalls are one message. */
-static bool vercel_take(struct content *c, struct reading *r, bool marks)
-{
-    static const char *const keys[] = {"ai.response.reasoning", "ai.response.text",
-                                       "ai.response.object", "ai.response.toolCalls"};
-    struct value values[4];
-    bool any = false;
-    for (int i = 0; i < 4; i++) {
-        uint32_t attribute = 0;
-        values[i] = sibling(c, keys[i], &attribute);
-        bool is_said = !value_is_empty(value_as_json(values[i], false));
-        any |= is_said;
-        if (values[i].type != VALUE_NONE && marks)
-            attribute_used(c, attribute, CONTENT_OUTPUT, SLICE_EMPTY);
-        if (!is_said)
-            values[i] = VALUE_NOTHING;
-    }
-    if (!any)
-        return false;
-    draft_begin(r->to, slice_text("assistant"), SLICE_EMPTY);
-    draft_reasoning(r->to, values[0]);
-    draft_text(r->to, values[1].type != VALUE_NONE ? values[1] : values[2], VALUE_NOTHING);
-    struct items it = items_of(value_as_json(values[3], false));
-    struct value call;
-    struct members m;
-    while (items_next(&it, &call)) {
-        if (members_of(call, &c->arena, &m))
-            call_take(r, call, &m);
-    }
-    draft_end(r->to);
-    return true;
-}
-
-/* A list of texts, each perhaps the JSON of one. */
-static bool texts_take(struct reading *r, struct value list)
-{
-    struct items it = items_of(value_as_json(list, false));
-    struct value text;
-    struct slice rest;
-    uint32_t before = r->to->count;
-    while (items_next(&it, &text))
-        (void)payload_take(r, text, FORM_ENCODED, &rest);
-    return r->to->count > before;
-}
-
-static bool messages_take(struct content *c, uint16_t number, struct reading *r,
-                          enum content_field field, bool marks)
-{
-    const struct source *s = source_at(number);
-    struct slice rest = SLICE_EMPTY;
-    if (source_is_indexed(s))
-        return indexed_take(c, number, r, field, marks);
-    if (s->form == SOURCE_VERCEL)
-        return vercel_take(c, r, marks);
-    uint32_t attribute = c->first[number] - 1;
-    struct value v = value_of(c, attribute);
-    r->unwraps_any |= s->form == SOURCE_ENCODED;
-    bool taken = s->form == SOURCE_TEXTS ? texts_take(r, v) : payload_take(r, v, form_of(s), &rest);
-    if (taken && marks)
-        attribute_used(c, attribute, field, rest);
-    return taken;
-}
-
-/* Everything of `a` from `skip` messages on is `b`. */
-static bool lists_agree(const struct message_list *a, uint32_t skip, const struct message_list *b)
-{
-    if (a->count != b->count + skip)
-        return false;
-    for (uint32_t i = 0; i < b->count; i++) {
-        if (!slice_equal(message_list_body(a, i + skip), message_list_body(b, i)))
-            return false;
-    }
-    return true;
-}
-
-/* A source that lost: when it says the same as the winner it is used up as well. The system message may stand apart in one of
- * the two. */
-static void loser_compare(struct content *c, uint16_t number, enum content_field field)
-{
-    const struct source *s = source_at(number);
-    if (field != CONTENT_INPUT && field != CONTENT_OUTPUT)
-        return;
-    if (c->result.winners[field] < 0 || s->form == SOURCE_VERCEL || s->form == SOURCE_TEXTS ||
-        source_is_indexed(s))
-        return;
-    struct reading r = reading_for(c, field);
-    struct slice rest = SLICE_EMPTY;
-    uint32_t attribute = c->first[number] - 1;
-    message_list_reset(&c->spare, &c->arena);
-    r.to = &c->spare;
-    r.is_winner = false;
-    r.is_output = false;
-    r.unwraps_any |= s->form == SOURCE_ENCODED;
-    if (!payload_take(&r, value_of(c, attribute), form_of(s), &rest))
-        return;
-    const struct message_list *won = field == CONTENT_OUTPUT ? &c->output : &c->input;
-    bool agrees = lists_agree(won, 0, &c->spare);
-    if (!agrees && field == CONTENT_INPUT && won->count > c->spare.count)
-        agrees = message_is_system(message_list_body(won, 0)) && lists_agree(won, 1, &c->spare);
-    if (!agrees && field == CONTENT_INPUT && c->system.count == 1 && c->spare.count > won->count)
-        agrees = slice_equal(message_list_body(&c->system, 0), message_list_body(&c->spare, 0)) &&
-                 lists_agree(&c->spare, 1, won);
-    if (agrees)
-        attribute_used(c, attribute, field, rest);
-}
-
-/* ---- the other fields ---- */
-
-static bool arguments_take(struct content *c, const struct source *s, struct value v)
-{
-    struct reading r = reading_for(c, CONTENT_INPUT);
-    if (v.type == VALUE_NONE || payload_open(&r, v, form_of(s)).type == VALUE_NONE)
-        return false;
-    if (strcmp(s->key.key, "tool.parameters") == 0 && looks_like_schema(c, v))
-        return false;
-    c->tool_args = arguments_text(c, v, form_of(s));
-    return true;
-}
-
-static bool result_take(struct content *c, const struct source *s, struct value v)
-{
-    c->tool_result = result_text(c, v, form_of(s), &c->tool_result_is_empty);
-    return true;
-}
-
-/* A retrieval's output is documents when it reads as some. */
-static bool documents_instead(struct content *c, const struct source *s, uint32_t attribute)
-{
-    if (s->field != SOURCE_OUT || !slice_is(c->kind, "retrieval") ||
-        ((c->filled | c->without) & FIELD_BIT(CONTENT_RETRIEVED)) != 0)
-        return false;
-    if (!documents_take(c, value_of(c, attribute), form_of(s)))
-        return false;
-    attribute_used(c, attribute, CONTENT_RETRIEVED, SLICE_EMPTY);
-    field_filled(c, CONTENT_RETRIEVED, attribute);
-    return true;
-}
-
-static bool single_take(struct content *c, uint16_t number, enum content_field field)
-{
-    const struct source *s = source_at(number);
-    uint32_t attribute = c->first[number] - 1;
-    struct value v = value_of(c, attribute);
-    bool taken = false;
-    struct reading r = reading_for(c, field);
-    if (source_is_indexed(s))
-        return indexed_take(c, number, &r, field, true);
-    if (field == CONTENT_TOOLS)
-        taken = tools_take(c, v) > 0;
-    else if (field == CONTENT_TOOL_ARGS)
-        taken = arguments_take(c, s, v);
-    else if (field == CONTENT_TOOL_RESULT)
-        taken = result_take(c, s, v);
-    else if (field == CONTENT_RETRIEVED)
-        taken = documents_take(c, v, form_of(s));
-    if (taken)
-        attribute_used(c, attribute, field, SLICE_EMPTY);
-    return taken;
 }
 
 /* ---- one source ---- */
@@ -439,8 +169,8 @@ static void events_try(struct content *c)
 static void event_list_try(struct content *c, uint32_t attribute)
 {
     uint32_t wanted = FIELD_BIT(CONTENT_INPUT) | FIELD_BIT(CONTENT_OUTPUT);
-    uint32_t filled =
-        event_list_take(c, value_of(c, attribute), wanted & ~(c->filled | c->without));
+    uint32_t filled = event_list_take(c, c->attributes.items[attribute].value,
+                                      wanted & ~(c->filled | c->without));
     if (filled == 0)
         return;
     enum content_field field = (enum content_field)__builtin_ctz(filled);
@@ -465,16 +195,12 @@ static void source_try(struct content *c, uint16_t number)
     if (documents_instead(c, s, attribute))
         return;
     if (((c->filled | c->without) & FIELD_BIT(field)) != 0) {
-        loser_compare(c, number, field);
+        source_compare(c, number, field);
         return;
     }
-    bool is_messages = field == CONTENT_INPUT || field == CONTENT_OUTPUT || field == CONTENT_SYSTEM;
-    struct reading r = reading_for(c, field);
-    bool taken =
-        is_messages ? messages_take(c, number, &r, field, true) : single_take(c, number, field);
-    if (taken) {
+    if (source_take(c, number, field)) {
         field_filled(c, field, attribute);
-    } else if (value_is_empty(value_as_json(value_of(c, attribute), true)) &&
+    } else if (value_is_empty(value_as_json(c->attributes.items[attribute].value, true)) &&
                (c->empty & FIELD_BIT(field)) == 0) {
         c->empty |= FIELD_BIT(field);
         c->result.winners[field] = (int32_t)attribute;
@@ -489,133 +215,7 @@ static void sources_try(struct content *c)
     }
 }
 
-/* ---- cells ---- */
-
-static void refs_add(struct content *c, const struct message_list *list,
-                     struct message_set *messages)
-{
-    for (uint32_t i = 0; i < list->count; i++) {
-        struct slice body = message_list_body(list, i);
-        struct id128 address = message_set_add(messages, body);
-        buffer_add(&c->refs, address.bytes, sizeof address.bytes);
-        c->result.bytes += body.size;
-    }
-}
-
-static void refs_put(struct content *c, struct builder *row, uint16_t column_id,
-                     enum content_field field, uint32_t *ret_count)
-{
-    size_t limit = (size_t)MESSAGE_REFS_MAX * sizeof(struct id128);
-    if (c->refs.size > limit) {
-        c->refs.size = limit;
-        c->result.cut |= FIELD_BIT(field);
-    }
-    *ret_count = (uint32_t)(c->refs.size / sizeof(struct id128));
-    builder_str(row, column_id, buffer_slice(&c->refs));
-    buffer_reset(&c->refs);
-}
-
-/* An attribute that was there but said nothing is an empty list, which is more than NULL. */
-static void empty_used(struct content *c, enum content_field field)
-{
-    int32_t attribute = c->result.winners[field];
-    if (attribute >= 0)
-        attribute_used(c, (uint32_t)attribute, field, SLICE_EMPTY);
-}
-
-static bool field_is_filled(const struct content *c, enum content_field field)
-{
-    return (c->filled & FIELD_BIT(field)) != 0;
-}
-
-static bool field_is_empty(const struct content *c, enum content_field field)
-{
-    return (c->filled & FIELD_BIT(field)) == 0 && (c->empty & FIELD_BIT(field)) != 0;
-}
-
-static void input_put(struct content *c, struct builder *row, struct message_set *messages)
-{
-    if (c->system.count + c->input.count == 0 && !field_is_empty(c, CONTENT_INPUT))
-        return;
-    /* Clients that send the instructions apart may have them among the messages, too. */
-    bool is_repeated = c->system.count <= c->input.count;
-    for (uint32_t i = 0; i < c->system.count && is_repeated; i++)
-        is_repeated =
-            slice_equal(message_list_body(&c->system, i), message_list_body(&c->input, i));
-    if (!is_repeated)
-        refs_add(c, &c->system, messages);
-    refs_add(c, &c->input, messages);
-    if (c->input.count + c->system.count == 0)
-        empty_used(c, CONTENT_INPUT);
-    refs_put(c, row, SPANS_input, CONTENT_INPUT, &c->result.input_count);
-}
-
-static void output_put(struct content *c, struct builder *row, struct message_set *messages)
-{
-    if (c->output.count == 0 && !field_is_empty(c, CONTENT_OUTPUT))
-        return;
-    if (c->output.count == 0)
-        empty_used(c, CONTENT_OUTPUT);
-    refs_add(c, &c->output, messages);
-    refs_put(c, row, SPANS_output, CONTENT_OUTPUT, &c->result.output_count);
-}
-
-static void tools_put(struct content *c, struct builder *row, struct message_set *messages)
-{
-    if (c->tools.count == 0)
-        return;
-    refs_add(c, &c->tools, messages);
-    refs_put(c, row, SPANS_tools, CONTENT_TOOLS, &c->result.tool_count);
-}
-
-/* A cell within its limit, cut between characters. */
-static void text_put(struct content *c, struct builder *row, uint16_t column_id,
-                     enum content_field field, struct slice text)
-{
-    if (text.size > TEXT_BYTES_MAX) {
-        size_t size = TEXT_BYTES_MAX;
-        while (size > TEXT_BYTES_MAX - 4 && (text.data[size] & 0xc0) == 0x80)
-            size--;
-        text = slice_of(text.data, size);
-        c->result.cut |= FIELD_BIT(field);
-    }
-    builder_str(row, column_id, text);
-    c->result.bytes += text.size;
-}
-
-static void documents_put(struct content *c, struct builder *row)
-{
-    struct documents *d = &c->documents;
-    buffer_add_text(&d->json, d->json.size == 0 ? "[]" : "]");
-    text_put(c, row, SPANS_retrieved, CONTENT_RETRIEVED, buffer_slice(&d->json));
-    builder_i64(row, SPANS_retrieved_count, d->count);
-    if (!isnan(d->top_score))
-        builder_f64(row, SPANS_retrieved_top_score, d->top_score);
-    if (d->cut)
-        c->result.cut |= FIELD_BIT(CONTENT_RETRIEVED);
-}
-
-static void cells_put(struct content *c, struct builder *row, struct message_set *messages)
-{
-    buffer_reset(&c->refs);
-    input_put(c, row, messages);
-    output_put(c, row, messages);
-    tools_put(c, row, messages);
-    if (field_is_filled(c, CONTENT_TOOL_ARGS))
-        text_put(c, row, SPANS_tool_args, CONTENT_TOOL_ARGS, c->tool_args);
-    if (field_is_filled(c, CONTENT_TOOL_RESULT)) {
-        text_put(c, row, SPANS_tool_result, CONTENT_TOOL_RESULT, c->tool_result);
-        builder_i64(row, SPANS_tool_result_empty, c->tool_result_is_empty);
-    }
-    if (field_is_filled(c, CONTENT_RETRIEVED))
-        documents_put(c, row);
-    if (c->input.cut || c->system.cut)
-        c->result.cut |= FIELD_BIT(CONTENT_INPUT);
-    if (c->output.cut)
-        c->result.cut |= FIELD_BIT(CONTENT_OUTPUT);
-    if (c->tools.cut)
-        c->result.cut |= FIELD_BIT(CONTENT_TOOLS);
-}
+/* ---- spans and logs ---- */
 
 static void result_give(struct content *c, struct content_result *ret)
 {
@@ -644,6 +244,18 @@ void content_span(struct content *c, const struct content_request *request, stru
     result_give(c, ret);
 }
 
+/* Of a message its members are used, of other events what became a field. */
+static void log_mark(struct content *c, const struct otlp_log *log)
+{
+    if (c->filled == 0)
+        return;
+    if (log->body.type != VALUE_NONE && event_is_message(log->event_name))
+        c->event_fields[0] = (uint8_t)__builtin_ctz(c->filled);
+    for (uint32_t i = 0; i < log->attributes.count; i++)
+        c->attribute_fields[i] = (uint8_t)event_attribute_field(
+            log->event_name, log->attributes.items[i].key, c->filled);
+}
+
 void content_log(struct content *c, const struct otlp_log *log, struct builder *row,
                  struct message_set *messages, struct content_result *ret)
 {
@@ -655,8 +267,7 @@ void content_log(struct content *c, const struct otlp_log *log, struct builder *
     span_begin(c, log->attributes);
     c->event_count = 0;
     c->filled = event_take(c, log->event_name, log->attributes, log->body, wanted);
-    if (c->filled != 0 && log->body.type != VALUE_NONE)
-        c->event_fields[0] = (uint8_t)__builtin_ctz(c->filled);
+    log_mark(c, log);
     cells_put(c, row, messages);
     result_give(c, ret);
 }

@@ -184,13 +184,62 @@ uint32_t event_take(struct content *c, struct slice name, struct attributes attr
     return message_event(c, kind, attributes, body) ? FIELD_BIT(kind->field) : 0;
 }
 
+bool event_is_message(struct slice name)
+{
+    const struct event_kind *kind = event_find(name);
+    return kind != NULL && kind->form == EVENT_MESSAGE;
+}
+
+enum content_field event_attribute_field(struct slice name, struct slice key, uint32_t filled)
+{
+    static const char *const members[] = {
+        "content",      "role",  "message",       "tool_calls",
+        "parts",        "id",    "name",          "gen_ai.event.content",
+        "tool_call_id", "index", "finish_reason", NULL};
+    const struct event_kind *kind = event_find(name);
+    if (kind == NULL || filled == 0)
+        return CONTENT_NONE;
+    if (kind->form == EVENT_ATTRIBUTES) {
+        uint16_t number = content_claim(key);
+        enum content_field field = number != 0 ? field_of(source_at(number)) : CONTENT_NONE;
+        return (filled & FIELD_BIT(field)) != 0 ? field : CONTENT_NONE;
+    }
+    for (const char *const *member = members; *member != NULL; member++) {
+        if (slice_is(key, *member))
+            return kind->field;
+    }
+    return CONTENT_NONE;
+}
+
+/* Does nothing get lost with the event? What only repeats the span, does not count. */
+static bool event_is_used_up(const struct otlp_event *e, uint32_t filled)
+{
+    static const char *const repeated[] = {"gen_ai.system",
+                                           "gen_ai.provider.name",
+                                           "event.name",
+                                           "gen_ai.event.name",
+                                           "event_name",
+                                           "gen_ai.message.index",
+                                           "gen_ai.operation.name",
+                                           NULL};
+    for (uint32_t i = 0; i < e->attributes.count; i++) {
+        struct slice key = e->attributes.items[i].key;
+        bool is_known = event_attribute_field(e->name, key, filled) != CONTENT_NONE;
+        for (const char *const *name = repeated; *name != NULL && !is_known; name++)
+            is_known = slice_is(key, *name);
+        if (!is_known)
+            return false;
+    }
+    return true;
+}
+
 uint32_t events_take(struct content *c, uint32_t wanted)
 {
     uint32_t filled = 0;
     for (uint32_t i = 0; i < c->event_count; i++) {
         const struct otlp_event *e = &c->events[i];
         uint32_t bits = event_take(c, e->name, e->attributes, VALUE_NOTHING, wanted);
-        if (bits != 0)
+        if (bits != 0 && event_is_used_up(e, bits))
             c->event_fields[i] = (uint8_t)__builtin_ctz(bits);
         filled |= bits;
     }

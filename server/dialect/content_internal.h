@@ -1,7 +1,9 @@
 /*
  * content_internal.h - what the files of content_*.c share.
  *
- *     content.c           which source gives which field; cells
+ *     content.c           which source gives which field
+ *     content_take.c      one source into its field
+ *     content_cells.c     cells of the row
  *     content_source.c    the table of sources
  *     content_read.c      JSON text -> values and members
  *     content_write.c     messages in their one form
@@ -297,6 +299,9 @@ bool index_split(struct slice text, uint32_t *ret_index, struct slice *ret_tail)
 /* One event or log record as messages. wanted: bits 1 << field. Returns the bits it filled. */
 uint32_t event_take(struct content *c, struct slice name, struct attributes attributes,
                     struct value body, uint32_t wanted);
+bool event_is_message(struct slice name);
+/* What an attribute of such an event became when it filled these fields. */
+enum content_field event_attribute_field(struct slice name, struct slice key, uint32_t filled);
 /* The events of the span under way; marks those it used. Returns the fields filled, as bits. */
 uint32_t events_take(struct content *c, uint32_t wanted);
 /* An array of events as the value of an attribute (Logfire). */
@@ -342,5 +347,20 @@ struct content {
     bool tool_result_is_empty;
     struct content_result result;
 };
+
+/* The attribute became (part of) a field; rest: what stays of it, a JSON object or empty. */
+void attribute_used(struct content *c, uint32_t attribute, enum content_field field,
+                    struct slice rest);
+void field_filled(struct content *c, enum content_field field, uint32_t attribute);
+
+/* ---- content_take.c, content_cells.c ---- */
+
+/* True: the source says something, and its attributes are used. */
+bool source_take(struct content *c, uint16_t number, enum content_field field);
+/* A source that lost: when it says the same as the winner, its attribute is used as well. */
+void source_compare(struct content *c, uint16_t number, enum content_field field);
+/* A retrieval's output is documents when it reads as some. */
+bool documents_instead(struct content *c, const struct source *s, uint32_t attribute);
+void cells_put(struct content *c, struct builder *row, struct message_set *messages);
 
 #endif

@@ -154,6 +154,15 @@ static bool inner_take(struct reading *r, struct value v)
 
 static bool wrapper_take(struct reading *r, struct members *m);
 
+/* The one message after `before` is one of those before. */
+static bool is_said_before(const struct message_list *l, uint32_t before)
+{
+    bool is_said = false;
+    for (uint32_t i = 0; i < before && l->count == before + 1; i++)
+        is_said |= slice_equal(message_list_body(l, i), message_list_body(l, before));
+    return is_said;
+}
+
 /* System instructions beside the messages: a text, parts, or {"parts"}. */
 static void system_take(struct reading *r, struct value v)
 {
@@ -163,7 +172,7 @@ static void system_take(struct reading *r, struct value v)
     struct members m;
     if (members_of(v, &r->c->arena, &m) && members_has(&m, "parts"))
         v = members_peek(&m, "parts"); /* Gemini's has the role "user", or none */
-    if (!inner_take(&system, v))
+    if (!inner_take(&system, v) || is_said_before(system.to, before))
         message_list_cut(system.to, before);
 }
 
