@@ -162,12 +162,14 @@ void detect(struct slice text, uint64_t wanted,
         }
         struct detection d = {0};
         size_t end = 0;
-        for (size_t i = 0; i < FINDER_COUNT && end == 0; i++) {
-            if ((finders[i].trigger & trigger) != 0 && (wanted >> finders[i].detector & 1) != 0 &&
-                finders[i].find(&s, at, &d.start, &end))
-                d.detector = finders[i].detector;
+        bool hit = false;
+        for (size_t i = 0; i < FINDER_COUNT && !hit; i++) {
+            if ((finders[i].trigger & trigger) == 0 || (wanted >> finders[i].detector & 1) == 0)
+                continue;
+            d.detector = finders[i].detector;
+            hit = finders[i].find(&s, at, &d.start, &end);
         }
-        if (end == 0) {
+        if (!hit) {
             at = trigger == TRIGGER_DIGIT ? run_end(&s, at, BYTE_DIGIT, SIZE_MAX) : at + 1;
             continue;
         }

@@ -50,10 +50,11 @@ static inline bool byte_before(const struct detect_scan *s, size_t at, unsigned 
     return at > s->fence && (detect_classes[s->text.data[at - 1]] & classes) != 0;
 }
 
-/* Where the run of bytes of these classes that begins at ends; at most max bytes. */
+/* Where the run of bytes of these classes that begins at ends; at most max bytes. Past the end of the text: at. */
 static inline size_t run_end(const struct detect_scan *s, size_t at, unsigned classes, size_t max)
 {
-    size_t end = s->text.size - at > max ? at + max : s->text.size;
+    size_t left = at < s->text.size ? s->text.size - at : 0;
+    size_t end = at + (left < max ? left : max);
     while (at < end && (detect_classes[s->text.data[at]] & classes) != 0)
         at++;
     return at;

@@ -9,8 +9,15 @@
  */
 #include "engine/enrich/detect_internal.h"
 
-#define CARD_DIGITS_MAX  19u
-#define PHONE_DIGITS_MAX 15u
+#define CARD_DIGITS_MAX     19u
+#define PHONE_DIGITS_MAX    15u
+#define SECTION_NUMBERS_MAX 32u /* four numbers below it are rather a section than an address */
+#define ADDRESS_WORDS_BYTES 24u /* how far before an address a word may call it one */
+
+static uint8_t lower(uint8_t c)
+{
+    return c >= 'A' && c <= 'Z' ? c | 0x20 : c;
+}
 
 /* Does a word, a decimal point or a sign of a longer number lead up to start? */
 static bool is_continued_left(const struct detect_scan *s, size_t start)
@@ -261,9 +268,29 @@ static bool is_called_a_version(const struct detect_scan *s, size_t start)
     return false;
 }
 
+/* Numbers of sections and releases are small: 1.8.1.2 is an address only where the text says so. */
+static bool is_called_an_address(const struct detect_scan *s, size_t start)
+{
+    static const char *const words[] = {"ip", "addr", "host", "client", "://", "from", "visitor"};
+    size_t least = start - s->fence > ADDRESS_WORDS_BYTES ? start - ADDRESS_WORDS_BYTES : s->fence;
+    for (size_t at = least; at < start; at++) {
+        for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
+            size_t size = strlen(words[i]);
+            size_t same = 0;
+            while (same < size && at + same < start &&
+                   lower(s->text.data[at + same]) == (uint8_t)words[i][same])
+                same++;
+            if (same == size)
+                return true;
+        }
+    }
+    return false;
+}
+
 bool find_ip(const struct detect_scan *s, size_t at, size_t *ret_start, size_t *ret_end)
 {
     uint32_t address = 0;
+    uint32_t largest = 0;
     size_t end = at;
     for (uint32_t part = 0; part < 4; part++) {
         if (part > 0 && byte_at(s, end++) != '.')
@@ -278,9 +305,11 @@ bool find_ip(const struct detect_scan *s, size_t at, size_t *ret_start, size_t *
         if (value > 255)
             return false;
         address = address << 8 | value;
+        largest = value > largest ? value : largest;
     }
     if (is_continued_left(s, at) || is_continued_right(s, end) || !is_public(address) ||
-        is_called_a_version(s, at))
+        is_called_a_version(s, at) ||
+        (largest < SECTION_NUMBERS_MAX && !is_called_an_address(s, at)))
         return false;
     *ret_start = at;
     *ret_end = end;
@@ -352,9 +381,10 @@ static bool find_north_american(const struct detect_scan *s, size_t at, size_t *
     static const uint8_t last[] = {3, 4};
     char digits[11] = {0};
     size_t start = at;
-    if (byte_at(s, at) == '1' && !byte_is(s, at + 1, BYTE_DIGIT))
+    uint8_t next = byte_at(s, at + 1);
+    if (byte_at(s, at) == '1' && (next == '-' || next == '.' || next == ' '))
         at += byte_at(s, at + 2) == '(' ? 3 : 2; /* "1-" and "1 (" */
-    bool parenthesis = at > s->fence && s->text.data[at - 1] == '(';
+    bool parenthesis = at > s->fence && byte_at(s, at - 1) == '(';
     size_t end = 0;
     if (parenthesis) {
         if (run_end(s, at, BYTE_DIGIT, 4) - at != 3 || byte_at(s, at + 3) != ')')
