@@ -103,7 +103,7 @@ static void event_read(struct otlp_reader *r, struct slice bytes)
     if (event == NULL)
         return;
     struct cursor c = cursor_over(bytes);
-    struct proto_field f;
+    struct proto_field f = {0};
     while (proto_next(&c, &f)) {
         switch (f.tag) {
         case FIXED64(1):
@@ -133,7 +133,7 @@ static void link_read(struct otlp_reader *r, struct slice bytes)
     if (link == NULL)
         return;
     struct cursor c = cursor_over(bytes);
-    struct proto_field f;
+    struct proto_field f = {0};
     while (proto_next(&c, &f)) {
         switch (f.tag) {
         case BYTES(1):
@@ -162,7 +162,7 @@ static void link_read(struct otlp_reader *r, struct slice bytes)
 static void status_read(struct otlp_reader *r, struct slice bytes)
 {
     struct cursor c = cursor_over(bytes);
-    struct proto_field f;
+    struct proto_field f = {0};
     while (proto_next(&c, &f)) {
         if (f.tag == BYTES(2))
             r->record.span.status_message = f.bytes;
@@ -235,7 +235,7 @@ static enum status span_read(struct otlp_reader *r, struct slice bytes, struct e
 {
     record_begin(r);
     struct cursor c = cursor_over(bytes);
-    struct proto_field f;
+    struct proto_field f = {0};
     while (proto_next(&c, &f))
         span_field(r, &f);
     if (c.failed)
@@ -310,7 +310,7 @@ static enum status log_read(struct otlp_reader *r, struct slice bytes, struct er
 {
     record_begin(r);
     struct cursor c = cursor_over(bytes);
-    struct proto_field f;
+    struct proto_field f = {0};
     struct slice body = SLICE_EMPTY;
     uint32_t bodies = 0;
     while (proto_next(&c, &f)) {
@@ -333,7 +333,7 @@ static enum status log_read(struct otlp_reader *r, struct slice bytes, struct er
 static bool scope_read(struct otlp_reader *r, struct slice bytes)
 {
     struct cursor c = cursor_over(bytes);
-    struct proto_field f;
+    struct proto_field f = {0};
     bool fine = true;
     while (fine && proto_next(&c, &f)) {
         switch (f.tag) {
@@ -362,7 +362,7 @@ static enum status scope_records_read(struct otlp_reader *r, struct slice bytes,
                                       struct error *reterr)
 {
     struct cursor c = cursor_over(bytes);
-    struct proto_field f;
+    struct proto_field f = {0};
     scope_begin(r);
     while (proto_next(&c, &f)) {
         if (f.tag == BYTES(3))
@@ -389,7 +389,7 @@ static enum status scope_records_read(struct otlp_reader *r, struct slice bytes,
 static bool resource_read(struct otlp_reader *r, struct slice bytes)
 {
     struct cursor c = cursor_over(bytes);
-    struct proto_field f;
+    struct proto_field f = {0};
     bool fine = true;
     while (fine && proto_next(&c, &f)) {
         if (f.tag == BYTES(1))
@@ -406,7 +406,7 @@ static enum status resource_records_read(struct otlp_reader *r, struct slice byt
                                          struct error *reterr)
 {
     struct cursor c = cursor_over(bytes);
-    struct proto_field f;
+    struct proto_field f = {0};
     resource_begin(r);
     while (proto_next(&c, &f)) {
         if (f.tag == BYTES(3))
@@ -432,7 +432,7 @@ static enum status resource_records_read(struct otlp_reader *r, struct slice byt
 enum status otlp_read_proto(struct otlp_reader *r, struct error *reterr)
 {
     struct cursor c = cursor_over(r->body);
-    struct proto_field f;
+    struct proto_field f = {0};
     while (proto_next(&c, &f)) {
         if (f.tag != BYTES(1) || f.bytes.size == 0)
             continue;

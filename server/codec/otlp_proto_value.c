@@ -20,7 +20,7 @@ struct pieces pieces_of(struct slice message, uint32_t tag)
 
 static bool pieces_next(struct pieces *p, struct slice *ret)
 {
-    struct proto_field f;
+    struct proto_field f = {0};
     if (p->tag == 0) {
         *ret = cursor_take(&p->message, cursor_left(&p->message));
         p->tag = UINT32_MAX; /* no field has it: the end */
@@ -83,7 +83,7 @@ static void any_field(struct any *any, const struct proto_field *f, uint64_t ind
 static bool any_read(struct pieces pieces, struct any *ret)
 {
     struct slice piece;
-    struct proto_field f;
+    struct proto_field f = {0};
     uint64_t index = 0;
     *ret = (struct any){.list_tag = 0};
     while (pieces_next(&pieces, &piece)) {
@@ -138,7 +138,7 @@ static enum value_fault list_write(struct otlp_reader *r, struct pieces pieces,
     bool is_array = any->list_tag == BYTES(5);
     bool is_first = true;
     struct slice piece;
-    struct proto_field f;
+    struct proto_field f = {0};
     uint64_t index = 0;
     buffer_add_byte(&r->nested, is_array ? '[' : '{');
     while (pieces_next(&pieces, &piece)) {
@@ -188,7 +188,7 @@ enum value_fault proto_attribute_read(struct otlp_reader *r, struct arena *arena
                                       struct slice bytes, struct attribute *ret)
 {
     struct cursor c = cursor_over(bytes);
-    struct proto_field f;
+    struct proto_field f = {0};
     struct slice value = SLICE_EMPTY;
     uint32_t values = 0;
     while (proto_next(&c, &f)) {

@@ -216,20 +216,23 @@ static void record_reject(struct otlp_reader *r)
 }
 
 /* Owners lie in the list one after the other, so that each begins where the one before ended. */
+static void owner_finish(struct attributes *owner, const struct attribute_list *list, size_t *at)
+{
+    if (owner->count != 0)
+        owner->items = list->items + *at;
+    *at += owner->count;
+}
+
 static void record_finish_span(struct record *record)
 {
     struct otlp_span *span = &record->span;
+    size_t at = 0;
     span->attributes.items = record->attributes.items;
-    const struct attribute *next = record->event_attributes.items;
-    for (uint32_t i = 0; i < span->event_count; i++) {
-        record->events[i].attributes.items = next;
-        next += record->events[i].attributes.count;
-    }
-    next = record->link_attributes.items;
-    for (uint32_t i = 0; i < span->link_count; i++) {
-        record->links[i].attributes.items = next;
-        next += record->links[i].attributes.count;
-    }
+    for (uint32_t i = 0; i < span->event_count; i++)
+        owner_finish(&record->events[i].attributes, &record->event_attributes, &at);
+    at = 0;
+    for (uint32_t i = 0; i < span->link_count; i++)
+        owner_finish(&record->links[i].attributes, &record->link_attributes, &at);
     span->events = record->events;
     span->links = record->links;
 }

@@ -7,7 +7,7 @@
  * Failure:  the cursor fails (and stays failed); field.start is where the field that did it begins.
  *
  *     struct cursor c = cursor_over(message);
- *     struct proto_field f;
+ *     struct proto_field f = {0};
  *     while (proto_next(&c, &f)) {
  *         switch (f.tag) {
  *         case PROTO_TAG(5, PROTO_BYTES): ...

@@ -69,7 +69,7 @@ Test(otlp_proto, groups_nest_as_deep_as_the_limit)
         memset(bytes, 0x0b, depth);
         memset(bytes + depth, 0x0c, depth);
         struct cursor c = cursor_over(slice_of(bytes, 2 * depth));
-        struct proto_field f;
+        struct proto_field f = {0};
         cr_assert(!proto_next(&c, &f));
         cr_assert_eq(c.failed, depth > PROTO_GROUP_DEPTH_MAX);
     }
