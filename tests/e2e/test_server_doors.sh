@@ -56,7 +56,7 @@ route() {
 }
 
 # Keys that work on one project may not start what touches all; unknown ids are 404.
-sed -n 's/^ROUTE(\([A-Z]*\), *"\([^"]*\)", *\([A-Z_0]*\),.*/\1 \2 \3/p' "$SOURCE_DIR/server/http/routes.def" >"$work/routes"
+sed -n 's/^ROUTE(\([A-Z]*\), *"\([^"]*\)", *\([A-Z_0 |]*\),.*/\1 \2 \3/p' "$SOURCE_DIR/server/http/routes.def" >"$work/routes"
 [ "$(wc -l <"$work/routes")" -ge 18 ] || fail "routes.def could not be read"
 while read -r method path scope <&3; do
     body="" want=""
@@ -67,6 +67,13 @@ while read -r method path scope <&3; do
     /api/v1/keys/) path=/api/v1/keys/nosuchkeyabc want="401 401 403 403 403 404 404" ;;
     /api/v1/keys) [ "$method" = GET ] || body='{"project":"default","scopes":"read"}' \
         want="401 401 403 403 403 200 403" ;;
+    /api/v1/scores) body='{"trace_id":"000102030405060708090a0b0c0d0e0f","name":"x","value":1}' ;;
+    /api/v1/tags) body='{"trace_id":"000102030405060708090a0b0c0d0e0f","span_id":"0000000000000009","class":"other"}' ;;
+    /api/v1/judge/lease) body='{"worker":"w"}' ;;
+    /api/v1/judge/complete | /api/v1/judge/renew | /api/v1/judge/release)
+        body='{"id":1,"token":1}' want="401 401 403 403 404 403 404"
+        [ "$path" != /api/v1/judge/complete ] || body='{"id":1,"token":1,"value":1}' ;;
+    /api/v1/judge/fail) body='{"id":1,"token":1,"reason":"x"}' want="401 401 403 403 404 403 404" ;;
     /api/v1/admin/retain) path="$path?age=9999d&dry_run=true" ;;
     /api/v1/admin/*) want="401 401 403 403 403 403 403" ;;
     esac
@@ -74,7 +81,9 @@ while read -r method path scope <&3; do
         case "$scope" in
         0) want="200 200 200 200 200 200 200" ;;
         SCOPE_READ) want="401 401 403 200 403 403 200" ;;
+        SCOPE_REVIEW) want="401 401 403 403 200 403 200" ;;
         SCOPE_ADMIN) want="401 401 403 403 403 200 200" ;;
+        "SCOPE_INGEST | SCOPE_REVIEW") want="401 401 200 403 200 403 200" ;;
         *) fail "no expectation for scope $scope" ;;
         esac
     fi
