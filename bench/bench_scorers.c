@@ -224,8 +224,8 @@ static void words_speed(void)
     start = cpu_ns();
     for (uint32_t r = 0; r < run_count; r++) {
         for (uint32_t i = 0; i < runs[r].count; i++) {
-            word_set_reset(&words);
-            word_set_reset(&pairs);
+            word_set_reset(&words, runs[r].messages[i].body.size / 16);
+            word_set_reset(&pairs, runs[r].messages[i].body.size / 8);
             text_words_add(runs[r].messages[i].body, &words, &pairs);
         }
     }

@@ -107,8 +107,8 @@ static void context_add(struct context *c, const struct word_set *words,
 static bool retrieved_read(struct scorer_run *run)
 {
     struct scorers *s = run->scorers;
-    word_set_reset(&s->retrieved_words);
-    word_set_reset(&s->retrieved_pairs);
+    word_set_reset(&s->retrieved_words, run->view->retrieved.size / 16);
+    word_set_reset(&s->retrieved_pairs, run->view->retrieved.size / 8);
     struct json j = json_over(run->view->retrieved);
     bool is_text = false;
     for (enum json_token t; (t = json_next(&j)) > 0;) {

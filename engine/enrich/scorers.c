@@ -234,8 +234,8 @@ static void facts_compute(struct scorers *s, const struct message_reading *readi
         ret->refusal = phrase_find(reading->text, PHRASE_REFUSAL);
     if (reading->role != ROLE_ASSISTANT && reading->role != ROLE_SYSTEM)
         ret->injection = phrase_find(reading->text, PHRASE_INJECTION);
-    word_set_reset(&s->words_building);
-    word_set_reset(&s->pairs_building);
+    word_set_reset(&s->words_building, reading->text.size / 16);
+    word_set_reset(&s->pairs_building, reading->text.size / 8);
     words_take(s, ret, reading->text);
     ret->call_count = reading->call_count;
     for (uint32_t i = 0; i < reading->call_count; i++) {

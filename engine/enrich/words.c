@@ -12,15 +12,17 @@
 /* Longer runs (base64) are cut into words of this size. */
 #define WORD_BYTES_MAX 48u
 
+/* CAPITAL holds the bit that makes it lower case. */
 enum byte_class {
-    OTHER,
-    LETTER,
-    CAPITAL,
-    DIGIT,
-    HIGH
+    OTHER = 0,
+    DIGIT = 1,
+    LETTER = 2,
+    HIGH = 4,
+    CAPITAL = 0x20 | LETTER,
+    WORD_BYTE = DIGIT | LETTER
 };
 
-static enum byte_class class_of(uint8_t c)
+static uint32_t class_of(uint8_t c)
 {
     static const uint8_t classes[256] = {
         ['0' ... '9'] = DIGIT,
@@ -28,40 +30,35 @@ static enum byte_class class_of(uint8_t c)
         ['A' ... 'Z'] = CAPITAL,
         [0x80 ... 0xff] = HIGH,
     };
-    return (enum byte_class)classes[c];
+    return classes[c];
 }
 
-/* The stem under construction, always zero behind `size` up to the next multiple of 8. */
+/* The stem under construction. */
 struct stem {
-    uint8_t bytes[WORD_BYTES_MAX + 8];
+    uint8_t bytes[WORD_BYTES_MAX + 8]; /* so that eight can be read anywhere */
     uint32_t size;
 };
+
+/* Up to eight bytes of the stem from `at` on as one number, the first lowest. */
+static uint64_t stem_eight(const struct stem *s, uint32_t at)
+{
+    uint64_t eight;
+    memcpy(&eight, s->bytes + at, sizeof eight);
+    uint32_t left = s->size - at;
+    return left < 8 ? eight & (UINT64_MAX >> (64 - 8 * left)) : eight;
+}
 
 static uint32_t stem_hash(const struct stem *s)
 {
     uint64_t h = s->size;
-    for (uint32_t i = 0; i < s->size; i += 8) {
-        uint64_t eight;
-        memcpy(&eight, s->bytes + i, sizeof eight);
-        uint32_t left = s->size - i;
-        if (left < 8)
-            eight &= UINT64_MAX >> (64 - 8 * left);
-        h = hash_mix(h ^ eight);
-    }
+    for (uint32_t at = 0; at < s->size; at += 8)
+        h = hash_mix(h ^ stem_eight(s, at));
     uint32_t folded = (uint32_t)(h ^ h >> 32) & ~3u;
     return folded != 0 ? folded : 4;
 }
 
 #define STOP_SLOTS 512u
 static uint64_t stop_words[STOP_SLOTS];
-
-static uint64_t stop_key(const uint8_t *word, size_t size)
-{
-    uint64_t key = 0;
-    for (size_t i = 0; i < size; i++)
-        key |= (uint64_t)word[i] << (8 * i);
-    return key;
-}
 
 static void stop_words_fill(void)
 {
@@ -71,7 +68,9 @@ static void stop_words_fill(void)
 #undef STOP
     };
     for (size_t i = 0; i < sizeof list / sizeof list[0]; i++) {
-        uint64_t key = stop_key((const uint8_t *)list[i], strlen(list[i]));
+        struct stem word = {.size = (uint32_t)strlen(list[i])};
+        memcpy(word.bytes, list[i], word.size);
+        uint64_t key = stem_eight(&word, 0);
         uint32_t slot = (uint32_t)hash_mix(key) % STOP_SLOTS;
         while (stop_words[slot] != 0 && stop_words[slot] != key)
             slot = (slot + 1) % STOP_SLOTS;
@@ -83,7 +82,7 @@ static bool is_stop_word(const struct stem *s)
 {
     if (s->size > 8)
         return false;
-    uint64_t key = stop_key(s->bytes, s->size);
+    uint64_t key = stem_eight(s, 0);
     for (uint32_t slot = (uint32_t)hash_mix(key) % STOP_SLOTS; stop_words[slot] != 0;
          slot = (slot + 1) % STOP_SLOTS) {
         if (stop_words[slot] == key)
@@ -131,6 +130,9 @@ static void stem_plural(struct stem *s)
 /* -ed and -ing, when a vowel stays in front, and the doubled consonant they leave (planned, plan). */
 static void stem_verb(struct stem *s)
 {
+    uint8_t end = s->bytes[s->size - 1];
+    if (end != 'd' && end != 'g')
+        return;
     uint32_t cut = ends_with(s, "ed") ? 2 : ends_with(s, "ing") ? 3 : 0;
     if (cut == 0 || s->size < cut + 3 || !has_vowel(s, s->size - cut))
         return;
@@ -216,7 +218,7 @@ static bool words_seek(struct words *w)
 {
     for (; w->at < w->end; w->at++) {
         uint8_t c = *w->at;
-        enum byte_class class = class_of(c);
+        uint32_t class = class_of(c);
         if (class == HIGH) {
             uint32_t size;
             if (high_kind_of(w->at, w->end, &size) != HIGH_SEPARATOR)
@@ -232,52 +234,48 @@ static bool words_seek(struct words *w)
     return false;
 }
 
+/* Takes a character from outside ASCII into the stem. False: the word ends in front of it. */
+static bool high_take(const uint8_t **at, const uint8_t *end, struct stem *s, bool *ends_word)
+{
+    uint32_t size;
+    enum high_kind kind = high_kind_of(*at, end, &size);
+    if (kind != HIGH_PART && s->size != 0)
+        return false;
+    memcpy(s->bytes + s->size, *at, size);
+    if (size == 2)
+        fold_high(s->bytes + s->size);
+    s->size += size;
+    *at += size;
+    *ends_word = kind == HIGH_WORD;
+    return true;
+}
+
 /* Takes the run of letters and digits at `at` into the stem; returns where it ends. */
 static const uint8_t *run_take(const uint8_t *at, const uint8_t *end, struct stem *s,
-                               uint32_t *flags)
+                               uint32_t *ret_classes)
 {
-    bool numeric = true;
-    for (; at < end && s->size < WORD_BYTES_MAX - 4; at++) {
-        uint8_t c = *at;
-        switch (class_of(c)) {
-        case DIGIT:
-            *flags |= WORD_NUMBER;
-            s->bytes[s->size++] = c;
-            continue;
-        case LETTER:
-            numeric = false;
-            s->bytes[s->size++] = c;
-            continue;
-        case CAPITAL:
-            numeric = false;
-            s->bytes[s->size++] = c | 0x20;
-            continue;
-        case HIGH: {
-            uint32_t size;
-            enum high_kind kind = high_kind_of(at, end, &size);
-            if (kind != HIGH_PART && s->size != 0)
-                return at;
-            memcpy(s->bytes + s->size, at, size);
-            if (size == 2)
-                fold_high(s->bytes + s->size);
-            s->size += size;
-            if (kind == HIGH_WORD)
-                return at + size;
-            numeric = false;
-            at += size - 1;
-            continue;
-        }
-        case OTHER:
+    uint32_t classes = 0;
+    bool ends_word = false;
+    while (!ends_word && at < end && s->size < WORD_BYTES_MAX - 4) {
+        uint32_t class = class_of(*at);
+        if ((class & WORD_BYTE) != 0) {
+            classes |= class;
+            s->bytes[s->size++] = (uint8_t)(*at++ | (class & 0x20));
+        } else if (class == HIGH) {
+            classes |= class;
+            if (!high_take(&at, end, s, &ends_word))
+                break;
+        } else if (classes == DIGIT && (*at == ',' || *at == '.') && end - at > 1 &&
+                   class_of(at[1]) == DIGIT) {
             /* 1,844 and 3.5 are one number each. */
-            if (numeric && (c == ',' || c == '.') && s->size != 0 && end - at > 1 &&
-                class_of(at[1]) == DIGIT) {
-                if (c == '.')
-                    s->bytes[s->size++] = c;
-                continue;
-            }
-            return at;
+            if (*at == '.')
+                s->bytes[s->size++] = '.';
+            at++;
+        } else {
+            break;
         }
     }
+    *ret_classes = classes;
     return at;
 }
 
@@ -288,8 +286,9 @@ bool words_next(struct words *w, struct word *ret)
     struct stem stem;
     stem.size = 0;
     const uint8_t *start = w->at;
-    uint32_t flags = 0;
-    w->at = run_take(start, w->end, &stem, &flags);
+    uint32_t classes;
+    w->at = run_take(start, w->end, &stem, &classes);
+    uint32_t flags = (classes & DIGIT) != 0 ? WORD_NUMBER : 0;
     ret->text = slice_of(start, (size_t)(w->at - start));
     bool capital = class_of(*start) == CAPITAL;
     if (w->sentence_start)
@@ -310,92 +309,6 @@ bool words_next(struct words *w, struct word *ret)
     ret->hash = stem_hash(&stem);
     ret->flags = flags;
     return true;
-}
-
-/* True: it stands in the set now and didn't before. */
-static bool word_set_put(struct word_set *set, uint32_t hash)
-{
-    for (uint32_t i = hash >> 2, end = i + WORD_PROBES_MAX; i != end; i++) {
-        uint32_t *slot = &set->slots[i & set->mask];
-        if (*slot == hash)
-            return false;
-        if (*slot == 0) {
-            *slot = hash;
-            set->count++;
-            return true;
-        }
-    }
-    return false;
-}
-
-static void word_set_grow(struct word_set *set)
-{
-    uint32_t slot_count = set->slots == NULL ? 16 : (set->mask + 1) * 2;
-    struct word_set grown = {mem_zero(slot_count, sizeof(uint32_t)), slot_count - 1, 0};
-    for (uint32_t i = 0; set->slots != NULL && i <= set->mask; i++) {
-        if (set->slots[i] != 0)
-            (void)word_set_put(&grown, set->slots[i]);
-    }
-    mem_free(set->slots);
-    *set = grown;
-}
-
-bool word_set_add(struct word_set *set, uint32_t hash)
-{
-    if (set->count >= WORD_SET_MAX)
-        return false;
-    if (set->slots == NULL || (set->count + 1) * 2 > set->mask + 1)
-        word_set_grow(set);
-    return word_set_put(set, hash);
-}
-
-void word_set_reset(struct word_set *set)
-{
-    if (set->count != 0)
-        memset(set->slots, 0, word_set_bytes(set));
-    set->count = 0;
-}
-
-struct word_set word_set_copy(const struct word_set *set)
-{
-    struct word_set copy = {0};
-    if (set->count == 0)
-        return copy;
-    uint32_t slot_count = 16;
-    while (slot_count < set->count * 2)
-        slot_count *= 2;
-    copy = (struct word_set){mem_zero(slot_count, sizeof(uint32_t)), slot_count - 1, 0};
-    for (uint32_t i = 0; i <= set->mask; i++) {
-        if (set->slots[i] != 0)
-            (void)word_set_put(&copy, set->slots[i]);
-    }
-    return copy;
-}
-
-uint32_t word_set_shared(const struct word_set *a, const struct word_set *b)
-{
-    if (a->count > b->count) {
-        const struct word_set *larger = a;
-        a = b;
-        b = larger;
-    }
-    uint32_t count = 0;
-    for (uint32_t i = 0; a->count != 0 && i <= a->mask; i++) {
-        if (a->slots[i] != 0)
-            count += word_set_has(b, a->slots[i]);
-    }
-    return count;
-}
-
-void word_set_deinit(struct word_set *set)
-{
-    mem_free(set->slots);
-    *set = (struct word_set){0};
-}
-
-size_t word_set_bytes(const struct word_set *set)
-{
-    return set->slots != NULL ? ((size_t)set->mask + 1) * sizeof(uint32_t) : 0;
 }
 
 void text_words_add(struct slice text, struct word_set *words, struct word_set *pairs)

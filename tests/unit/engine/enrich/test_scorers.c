@@ -119,7 +119,7 @@ Test(scorers, a_set_holds_what_was_added_and_no_more)
     struct word_set copy = word_set_copy(&set);
     cr_expect_eq(copy.count, 5000);
     cr_expect_eq(word_set_shared(&copy, &set), 5000);
-    word_set_reset(&set);
+    word_set_reset(&set, 10);
     cr_expect_eq(word_set_shared(&copy, &set), 0);
     word_set_deinit(&set);
     word_set_deinit(&copy);
