@@ -40,7 +40,7 @@ static int six_bits(uint8_t c)
     return c == '/' || c == '_' ? 63 : -1;
 }
 
-bool base64_decode(struct slice text, struct arena *arena, struct slice *ret_bytes)
+bool base64_parse(struct slice text, struct arena *arena, struct slice *ret_bytes)
 {
     size_t size = text.size;
     for (int padding = 0; padding < 2 && size > 0 && text.data[size - 1] == '='; padding++)

@@ -11,6 +11,6 @@ size_t base64_size(size_t bytes);
 /* Appends the padded form with + and /. */
 void base64_encode(struct slice bytes, struct buffer *to);
 /* The bytes, in the arena. False: a character that is none of either alphabet, or a length no bytes have. */
-bool base64_decode(struct slice text, struct arena *arena, struct slice *ret_bytes);
+bool base64_parse(struct slice text, struct arena *arena, struct slice *ret_bytes);
 
 #endif

@@ -229,7 +229,7 @@ bool json_take_id(struct json_reader *j, enum json_token t, const char *what, ui
         return json_wrong(j, t, what);
     if (text.size == 2 * size) {
         *ret_fine = hex_decode(text, to, size);
-    } else if (text.size == (size + 2) / 3 * 4 && base64_decode(text, j->arena, &bytes) &&
+    } else if (text.size == (size + 2) / 3 * 4 && base64_parse(text, j->arena, &bytes) &&
                bytes.size == size) {
         memcpy(to, bytes.data, size);
         *ret_fine = true;

@@ -86,7 +86,7 @@ static struct value typed_scalar(struct json_reader *j, int field, enum json_tok
         number = double_from_text(text, &fine);
         return fine ? (struct value){.type = VALUE_DOUBLE, .number = number} : bare;
     case any_bytes:
-        if (t == JSON_STRING && base64_decode(text, j->arena, &text))
+        if (t == JSON_STRING && base64_parse(text, j->arena, &text))
             return (struct value){.type = VALUE_BYTES, .bytes = text};
         return bare;
     case any_array:
