@@ -194,17 +194,37 @@ static void member_write(struct dialect *d, struct slice key, struct place *plac
     buffer_deinit(&text);
 }
 
-uint32_t dialect_attribute(struct dialect *d, struct slice key, struct place *ret_place)
+/* Names that mean our own members of `attributes`. */
+static bool is_reserved(struct slice key)
 {
-    uint32_t code = key.size > PLACE_BYTES_MAX ? 0 : intern_find(&d->names, key);
-    if (code != 0 && d->places[code].member.size != 0)
-        return code;
+    static const char *const names[] = {"resource", "scope", "events", "links", "span", "usage"};
+    static const struct slice notes = {(const uint8_t *)"driftline.", 10};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        if (slice_is(key, names[i]))
+            return true;
+    }
+    return key.size > notes.size && memcmp(key.data, notes.data, notes.size) == 0;
+}
+
+/* What is known about a name that is met for the first time. */
+static struct place place_of(struct dialect *d, struct slice key)
+{
     const struct place *found = dialect_find(d, key);
-    struct place place = {.claim = content_claim(key)};
+    struct place place = {.claim = content_claim(key), .is_reserved = is_reserved(key)};
     if (found != NULL) {
         place.first = found->first;
         place.has_members = found->has_members;
     }
+    return place;
+}
+
+/* The long way: by hash. */
+static uint32_t attribute_find(struct dialect *d, struct slice key, struct place *ret_place)
+{
+    uint32_t code = key.size > PLACE_BYTES_MAX ? 0 : intern_find(&d->names, key);
+    if (code != 0 && d->places[code].member.size != 0)
+        return code;
+    struct place place = place_of(d, key);
     if (key.size > PLACE_BYTES_MAX || (code == 0 && d->names.count >= PLACES_MAX)) {
         *ret_place = place;
         return 0;
@@ -213,6 +233,17 @@ uint32_t dialect_attribute(struct dialect *d, struct slice key, struct place *re
     *kept = place;
     member_write(d, key, kept);
     return intern_find(&d->names, key);
+}
+
+uint32_t dialect_attribute(struct dialect *d, struct slice key, uint32_t before,
+                           struct place *ret_place)
+{
+    uint32_t guess = d->places[before].follower;
+    if (guess != 0 && slice_equal(d->names.values[guess], key))
+        return guess;
+    uint32_t code = attribute_find(d, key, ret_place);
+    d->places[before].follower = code;
+    return code;
 }
 
 const char *dialect_word(struct dialect *d, enum vocabulary vocabulary, struct slice spelling)

@@ -104,6 +104,8 @@ struct place {
     uint16_t first;      /* its first source's number + 1; 0: none */
     uint16_t claim;      /* content_claim of it */
     bool has_members;    /* members of its value have sources */
+    bool is_reserved;    /* means a member of ours in `attributes` */
+    uint32_t follower;   /* the name behind it last time: most spans of a client look alike */
     uint32_t epoch;      /* the span that was seen to have this attribute */
     uint32_t index;      /* as which of its attributes */
     struct slice member; /* `"key":`, as it stands in JSON */
@@ -121,8 +123,10 @@ struct dialect {
 };
 void dialect_init(struct dialect *d);
 void dialect_deinit(struct dialect *d);
-/* The place of a span attribute, remembered when it is new. 0: not remembered; then *ret_place is what is known. */
-uint32_t dialect_attribute(struct dialect *d, struct slice key, struct place *ret_place);
+/* The place of a span attribute, remembered when it is new; before: that of the one in front of it, or 0. 0: not
+ * remembered; then *ret_place is what is known. */
+uint32_t dialect_attribute(struct dialect *d, struct slice key, uint32_t before,
+                           struct place *ret_place);
 /* The place of a composed name ("resource x", "event y->z", "a->b"), NULL: genai.def has none. A number is tried as N. */
 const struct place *dialect_find(struct dialect *d, struct slice name);
 /* Our word for a spelling, NULL: not in the vocabulary. Case, '-', ' ' and surrounding quotes do not matter. */

@@ -32,10 +32,19 @@ void mapped_reset(struct mapped *m)
     m->bytes = 0;
 }
 
+static uint16_t field_first(struct dialect *d, const char *where)
+{
+    const struct place *place = dialect_find(d, slice_text(where));
+    ASSERT(place != NULL);
+    return place->first;
+}
+
 struct mapper *mapper_create(const struct mapper_explain *explain)
 {
     struct mapper *m = MEM_NEW(struct mapper);
     dialect_init(&m->dialect);
+    m->span_name = field_first(&m->dialect, "span name");
+    m->status_message = field_first(&m->dialect, "status message");
     intern_init(&m->strays);
     m->content = content_create();
     m->is_explaining = explain != NULL;
@@ -55,6 +64,10 @@ void mapper_destroy(struct mapper *m)
     arena_deinit(&m->resource.arena);
     buffer_deinit(&m->resource.json);
     buffer_deinit(&m->resource.whole);
+    buffer_deinit(&m->scope.name);
+    buffer_deinit(&m->scope.version);
+    buffer_deinit(&m->scope.schema_url);
+    buffer_deinit(&m->scope.json);
     buffer_deinit(&m->json);
     buffer_deinit(&m->name);
     mem_free(m->traces);
@@ -100,10 +113,6 @@ void mapper_begin(struct mapper *m, const struct otlp_span *span, const struct o
     m->truncated_count = 0;
     m->ends_before_start = false;
     m->content_result = (struct content_result){.finish_reason = SLICE_EMPTY};
-    m->span_name = dialect_find(&m->dialect, slice_text("span name"));
-    m->status_message = dialect_find(&m->dialect, slice_text("status message"));
-    ASSERT(m->span_name != NULL);
-    ASSERT(m->status_message != NULL);
 }
 
 /* ---- the row ---- */

@@ -133,6 +133,41 @@ static void add_json_text(struct buffer *to, struct slice text)
     }
 }
 
+/* Nothing in it needs an escape: printable ASCII without quotes and backslashes. */
+static bool is_plain(struct slice text)
+{
+    const uint64_t ones = 0x0101010101010101u;
+    const uint64_t highs = 0x8080808080808080u;
+    size_t at = 0;
+    for (uint64_t eight; text.size - at >= sizeof eight; at += sizeof eight) {
+        memcpy(&eight, text.data + at, sizeof eight);
+        uint64_t quote = eight ^ ones * '"';
+        uint64_t backslash = eight ^ ones * '\\';
+        uint64_t special = eight | (eight - ones * 0x20) | (quote - ones) | (backslash - ones);
+        if ((special & highs) != 0)
+            return false;
+    }
+    for (; at < text.size; at++) {
+        uint8_t c = text.data[at];
+        if (c < 0x20 || c >= 0x80 || c == '"' || c == '\\')
+            return false;
+    }
+    return true;
+}
+
+static void add_text(struct buffer *to, struct slice text)
+{
+    if (!is_plain(text)) {
+        buffer_add_json(to, text);
+        return;
+    }
+    uint8_t *at = buffer_reserve(to, text.size + 2);
+    at[0] = '"';
+    bytes_copy(at + 1, text.data, text.size);
+    at[text.size + 1] = '"';
+    to->size += text.size + 2;
+}
+
 static void add_int(struct buffer *to, int64_t value)
 {
     char text[24];
@@ -161,7 +196,7 @@ void json_add_value(struct buffer *to, const struct value *v)
 {
     switch (v->type) {
     case VALUE_STRING:
-        buffer_add_json(to, v->bytes);
+        add_text(to, v->bytes);
         break;
     case VALUE_BOOL:
         buffer_add_text(to, v->boolean ? "true" : "false");
@@ -196,12 +231,24 @@ static void separate(struct buffer *to)
         buffer_add_byte(to, ',');
 }
 
+/* One of our own names, with what stands around it. */
+static void name_add(struct buffer *to, const char *name)
+{
+    separate(to);
+    size_t size = strlen(name);
+    uint8_t *at = buffer_reserve(to, size + 3);
+    at[0] = '"';
+    memcpy(at + 1, name, size);
+    at[size + 1] = '"';
+    at[size + 2] = ':';
+    to->size += size + 3;
+}
+
 static void member_text(struct buffer *to, const char *name, struct slice text)
 {
     if (text.size == 0)
         return;
-    separate(to);
-    buffer_printf(to, "\"%s\":", name);
+    name_add(to, name);
     buffer_add_json(to, text);
 }
 
@@ -209,8 +256,7 @@ static void member_int(struct buffer *to, const char *name, int64_t value)
 {
     if (value == 0)
         return;
-    separate(to);
-    buffer_printf(to, "\"%s\":", name);
+    name_add(to, name);
     add_int(to, value);
 }
 
@@ -271,8 +317,8 @@ static void close_member(struct buffer *to, size_t mark, size_t empty)
 static size_t open_member(struct buffer *to, const char *name, size_t *ret_mark)
 {
     *ret_mark = to->size;
-    separate(to);
-    buffer_printf(to, "\"%s\":{", name);
+    name_add(to, name);
+    buffer_add_byte(to, '{');
     return to->size;
 }
 
@@ -342,6 +388,37 @@ static void scope_add(struct mapper *m, struct buffer *to, const struct otlp_sco
     close_member(to, inner, none);
     member_text(to, "schema_url", scope->schema_url);
     close_member(to, mark, empty);
+}
+
+static void keep(struct buffer *to, struct slice text)
+{
+    buffer_reset(to);
+    buffer_add_slice(to, text);
+}
+
+/* Scopes with attributes are rare, and written each time. */
+static void scope_add_cached(struct mapper *m, struct buffer *to, const struct otlp_scope *scope)
+{
+    struct scope_cache *cache = &m->scope;
+    if (scope == NULL || scope->attributes.count != 0) {
+        scope_add(m, to, scope);
+        return;
+    }
+    bool is_same = cache->is_set && slice_equal(buffer_slice(&cache->name), scope->name) &&
+                   slice_equal(buffer_slice(&cache->version), scope->version) &&
+                   slice_equal(buffer_slice(&cache->schema_url), scope->schema_url);
+    if (!is_same) {
+        keep(&cache->name, scope->name);
+        keep(&cache->version, scope->version);
+        keep(&cache->schema_url, scope->schema_url);
+        keep(&cache->json, slice_text("{"));
+        scope_add(m, &cache->json, scope);
+        cache->is_set = true;
+    }
+    if (cache->json.size > 1) {
+        separate(to);
+        buffer_add(to, cache->json.data + 1, cache->json.size - 1);
+    }
 }
 
 static void span_add(struct buffer *to, const struct otlp_span *span)
@@ -415,19 +492,7 @@ static bool fits(struct mapper *m, size_t mark)
     return false;
 }
 
-/* Names that mean our own members: an attribute called so gets "attributes." before it. */
-static bool is_reserved(const struct mapper *m, struct slice key)
-{
-    static const char *const names[] = {"resource", "scope", "events", "links", "span", "usage"};
-    if (m->have != NULL)
-        return false;
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        if (slice_is(key, names[i]))
-            return true;
-    }
-    return key.size > 10 && memcmp(key.data, "driftline.", 10) == 0;
-}
-
+/* An attribute whose name means a member of ours gets "attributes." before it. */
 static void attribute_add(struct mapper *m, uint32_t index)
 {
     struct buffer *to = &m->json;
@@ -435,10 +500,13 @@ static void attribute_add(struct mapper *m, uint32_t index)
     const struct trace *trace = &m->traces[index];
     size_t mark = to->size;
     separate(to);
-    if (a->key.size <= 40 && is_reserved(m, a->key)) {
-        buffer_add_text(to, "\"attributes.");
-        buffer_add_slice(to, a->key);
-        buffer_add_text(to, "\":");
+    if (trace->is_reserved && m->have == NULL) {
+        struct buffer name = {0};
+        buffer_add_text(&name, "attributes.");
+        buffer_add_slice(&name, a->key);
+        buffer_add_json(to, buffer_slice(&name));
+        buffer_add_byte(to, ':');
+        buffer_deinit(&name);
     } else if (trace->code != 0) {
         buffer_add_slice(to, m->dialect.places[trace->code].member);
     } else {
@@ -461,8 +529,8 @@ static void list_add(struct mapper *m, const char *name, uint32_t count,
 {
     size_t mark = m->json.size;
     bool any = false;
-    separate(&m->json);
-    buffer_printf(&m->json, "\"%s\":[", name);
+    name_add(&m->json, name);
+    buffer_add_byte(&m->json, '[');
     for (uint32_t i = 0; i < count; i++) {
         size_t before = m->json.size;
         any = (add(m, i) && fits(m, before)) || any;
@@ -512,14 +580,14 @@ void attributes_write(struct mapper *m)
     buffer_reset(to);
     buffer_add_byte(to, '{');
     for (uint32_t i = 0; i < span->attributes.count; i++) {
-        bool is_no_body = m->log != NULL && i == m->log->attributes.count &&
-                          m->log->body.type == VALUE_NONE;
+        bool is_no_body =
+            m->log != NULL && i == m->log->attributes.count && m->log->body.type == VALUE_NONE;
         if (!m->traces[i].hidden && !attribute_is_told(m, i) && !is_no_body)
             attribute_add(m, i);
     }
     size_t mark = to->size;
     span_add(to, span);
-    scope_add(m, to, span->scope);
+    scope_add_cached(m, to, span->scope);
     resource_add(m, to);
     (void)fits(m, mark);
     if (span->event_count != 0)

@@ -169,12 +169,12 @@ static void resource_prepare(struct mapper *m)
 
 /* ---- the span ---- */
 
-static void field_offer(struct mapper *m, const struct place *place, struct slice text)
+static void field_offer(struct mapper *m, uint16_t first, struct slice text)
 {
     struct value v = {.type = VALUE_STRING, .bytes = text};
     struct origin origin = {.index = NOT_AN_ATTRIBUTE};
     if (text.size != 0)
-        offer(m, place->first, &origin, &v);
+        offer(m, first, &origin, &v);
 }
 
 /* Which earlier attribute has this name, for names that are not remembered; UINT32_MAX: none. */
@@ -189,12 +189,13 @@ static uint32_t stray_note(struct mapper *m, struct slice key, uint32_t index)
     return before;
 }
 
-static void attribute_collect(struct mapper *m, uint32_t index)
+/* before_code: of the attribute in front; returns this one's. */
+static uint32_t attribute_collect(struct mapper *m, uint32_t index, uint32_t before_code)
 {
     const struct attribute *a = &m->span->attributes.items[index];
     struct trace *trace = &m->traces[index];
     struct place local;
-    uint32_t code = dialect_attribute(&m->dialect, a->key, &local);
+    uint32_t code = dialect_attribute(&m->dialect, a->key, before_code, &local);
     struct place *place = code != 0 ? &m->dialect.places[code] : &local;
     uint32_t before = UINT32_MAX;
     if (code == 0)
@@ -206,14 +207,18 @@ static void attribute_collect(struct mapper *m, uint32_t index)
     place->epoch = m->epoch;
     place->index = index;
     m->claims[index] = place->claim;
-    *trace = (struct trace){
-        .code = code, .first = place->first, .leaves = 1, .has_members = place->has_members};
+    *trace = (struct trace){.code = code,
+                            .first = place->first,
+                            .leaves = 1,
+                            .has_members = place->has_members,
+                            .is_reserved = place->is_reserved};
     if (place->first == 0 && !place->has_members)
-        return;
+        return code;
     struct origin origin = {.key = a->key, .index = (int32_t)index};
     offer(m, place->first, &origin, &a->value);
     if (trace->has_members)
         trace->leaves = members_offer(m, a->key, &origin, &a->value);
+    return code;
 }
 
 static void event_collect(struct mapper *m, uint32_t index)
@@ -253,8 +258,9 @@ void mapper_collect(struct mapper *m)
         intern_reset(&m->strays);
     field_offer(m, m->span_name, span->name);
     field_offer(m, m->status_message, span->status_message);
+    uint32_t code = 0;
     for (uint32_t i = 0; i < count; i++)
-        attribute_collect(m, i);
+        code = attribute_collect(m, i, code);
     for (uint32_t i = 0; i < span->event_count; i++)
         event_collect(m, i);
 }

@@ -159,9 +159,8 @@ static void fields_explain(struct mapper *m)
     struct origin origin = {.index = NOT_AN_ATTRIBUTE};
     struct value message = {.type = VALUE_STRING, .bytes = span->status_message};
     if (span->status_message.size != 0)
-        note_place(m, slice_text("status message"), value_shown(m, &message),
-                   m->status_message->first, NOT_AN_ATTRIBUTE,
-                   equal_target(m, m->status_message->first, &origin, &message));
+        note_place(m, slice_text("status message"), value_shown(m, &message), m->status_message,
+                   NOT_AN_ATTRIBUTE, equal_target(m, m->status_message, &origin, &message));
     uint16_t rank = m->slots[TARGET_kind].rank;
     note(m, slice_text("kind"), m->kind, "kind",
          rank < RANK_DERIVED ? arena_printf(&m->arena, "from %s", dialect_sources[rank].where)

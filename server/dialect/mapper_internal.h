@@ -49,6 +49,7 @@ struct trace {
         leaves;    /* values in it that could become something: 1, or the members of a JSON value */
     uint16_t used; /* how many did, exactly */
     bool has_members;
+    bool is_reserved;
     bool hidden; /* the same name comes again: the later one counts */
 };
 
@@ -86,6 +87,15 @@ struct resource_cache {
     struct arena arena; /* texts of slots */
 };
 
+/* The JSON of the scope that came last: most spans of a request have the same. */
+struct scope_cache {
+    struct buffer name;
+    struct buffer version;
+    struct buffer schema_url;
+    struct buffer json;
+    bool is_set;
+};
+
 struct mapper {
     struct dialect dialect;
     struct content *content;
@@ -94,9 +104,10 @@ struct mapper {
 
     struct arena arena;
     struct resource_cache resource;
+    struct scope_cache scope;
     uint32_t epoch;
-    const struct place *span_name;
-    const struct place *status_message;
+    uint16_t span_name; /* first sources of fields */
+    uint16_t status_message;
 
     /* Of the current span. */
     const struct otlp_span *span;

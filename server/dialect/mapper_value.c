@@ -452,6 +452,21 @@ bool found_equal(enum holds holds, const struct found *a, const struct found *b)
 
 /* ---- JSON values ---- */
 
+/* Up to 18 digits and nothing else: what counts look like. */
+static bool short_int(struct slice raw, int64_t *ret)
+{
+    int64_t number = 0;
+    if (raw.size == 0 || raw.size > 18)
+        return false;
+    for (size_t i = 0; i < raw.size; i++) {
+        if (!is_digit(raw.data[i]))
+            return false;
+        number = number * 10 + (raw.data[i] - '0');
+    }
+    *ret = number;
+    return true;
+}
+
 struct value mapper_value_of_token(struct json *j, enum json_token token, struct arena *arena)
 {
     struct value v = {.type = VALUE_NONE};
@@ -462,7 +477,7 @@ struct value mapper_value_of_token(struct json *j, enum json_token token, struct
         break;
     case JSON_NUMBER:
         v.type = VALUE_INT;
-        if (!json_int(j, &v.integer)) {
+        if (!short_int(j->raw, &v.integer) && !json_int(j, &v.integer)) {
             v.type = VALUE_DOUBLE;
             v.number = json_double(j);
         }
