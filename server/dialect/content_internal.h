@@ -125,7 +125,7 @@ void draft_response(struct message_list *l, struct value id, struct value name,
                     struct value response, bool is_error);
 /* {"type":TYPE,"content":TEXT} */
 void draft_typed(struct message_list *l, const char *type, struct value text);
-/* As it came. */
+/* An object as it came. */
 void draft_raw(struct message_list *l, struct value part);
 
 /* Any value as a JSON string; as JSON (strings are not looked into); as JSON after looking into strings. */

@@ -42,7 +42,10 @@ struct slice role_canonical(struct slice role)
     const char *ours = role_find(role);
     if (ours != NULL)
         return slice_text(ours);
-    return role.size <= ROLE_BYTES_MAX ? role : SLICE_EMPTY;
+    bool is_word = role.size <= ROLE_BYTES_MAX;
+    for (size_t i = 0; i < role.size && is_word; i++)
+        is_word = role.data[i] > ' ' && role.data[i] < 0x7f;
+    return is_word ? role : SLICE_EMPTY;
 }
 
 /* ---- what surrounds a message ---- */
@@ -177,7 +180,7 @@ static void tool_message_take(struct reading *r, struct members *m, struct value
     draft_response(r->to, id, name, content_unwrap(r, content), is_error);
 }
 
-/* Content of a tool message that is a list of results (Vercel, semconv) is read as parts. */
+/* Content of a tool message that is a list of results (Vercel) is read as parts. */
 static bool holds_responses(struct reading *r, struct value content)
 {
     struct items it = items_of(content);
@@ -195,10 +198,11 @@ void message_take_as(struct reading *r, struct members *m, struct slice role)
     struct value refusal = members_take(m, "refusal");
     role = role_of(r, m, role);
     bool is_tool = slice_is(role, "tool");
+    bool is_answer = is_tool && !members_has(m, "parts") && !holds_responses(r, content);
     if (content.type == VALUE_NONE)
         content = members_take(m, "text");
     draft_begin(r->to, role, is_tool ? SLICE_EMPTY : text_of(r, members_take(m, "name")));
-    if (is_tool && !holds_responses(r, content)) {
+    if (is_answer) {
         tool_message_take(r, m, content);
     } else {
         if (value_is_text(reasoning))

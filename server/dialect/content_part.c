@@ -232,10 +232,10 @@ static bool response_take(struct reading *r, struct members *m)
     struct value status = members_take(m, "status");
     bool is_error = is_true(members_take_any(m, KEYS("is_error", "isError"))) ||
                     (status.type == VALUE_STRING && slice_is(status.bytes, "error"));
-    struct value response = members_take_any(m, KEYS("response", "result", "output"));
-    if (response.type != VALUE_NONE)
-        response = output_unwrap(r, response, &is_error);
-    else
+    struct value response = members_take_any(m, KEYS("response", "result"));
+    if (response.type == VALUE_NONE)
+        response = output_unwrap(r, members_take(m, "output"), &is_error);
+    if (response.type == VALUE_NONE)
         response = content_unwrap(r, members_take(m, "content"));
     draft_response(r->to, id, name, response, is_error);
     return true;

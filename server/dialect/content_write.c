@@ -13,7 +13,7 @@
 #include "engine/base/utf8.h"
 #include "server/dialect/content_internal.h"
 
-#define PART_DEPTH_MAX      (JSON_DEPTH_MAX - 4) /* a value in a part in the parts of a message */
+#define PART_DEPTH_MAX      (JSON_DEPTH_MAX - 8) /* of a value in a part: messages are read in lists */
 #define SHORT_BYTES_MAX     1024u                /* ids and names inside parts */
 #define BODY_ROOM           (MESSAGE_BYTES_MAX - 64u) /* leaves room for what closes a body */
 #define WIDE_RUN_BYTES      256u                      /* a cut text is at most so much longer */
@@ -445,12 +445,12 @@ void draft_typed(struct message_list *l, const char *type, struct value text)
 void draft_raw(struct message_list *l, struct value raw)
 {
     size_t part = part_open(l);
-    if (!value_is_huge(raw)) {
-        put_value(&l->bodies, raw);
-        if (!is_too_large(l))
-            return;
-    }
-    part_shorten(l, part, raw);
+    bool is_put = !value_is_huge(raw) && raw.type == VALUE_JSON && put_json(&l->bodies, raw.bytes);
+    if (is_put && !is_too_large(l))
+        return;
+    l->bodies.size = part;
+    l->part_count--;
+    draft_text(l, value_of_text(value_text(raw, l->arena)), VALUE_NOTHING);
 }
 
 /* `"key":value`, the value parsed when it is JSON in a string, cut when it is too long. */
