@@ -82,8 +82,8 @@ static double step_compare(struct step *step, const struct message_facts *user, 
 
 static const struct message_facts *user_facts(struct scorer_run *run, uint32_t index)
 {
-    const struct message_facts *facts = facts_of(run, &run->view->input[index]);
-    return facts != NULL && facts->role == ROLE_USER ? facts : NULL;
+    return input_notes(run)[index].role == ROLE_USER ? facts_of(run, &run->view->input[index])
+                                                     : NULL;
 }
 
 /* The index of the message that sets the goal, or input_count. */

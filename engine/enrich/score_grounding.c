@@ -122,27 +122,32 @@ static bool retrieved_read(struct scorer_run *run)
     return s->retrieved_words.count != 0;
 }
 
-static bool gives_context(const struct message_facts *facts, bool is_newest)
-{
-    return facts->role == ROLE_TOOL || facts->asks_with_context ||
-           (is_newest && facts->word_count >= GIVEN_WORDS_MIN);
-}
-
-/* Is there anything the answer should rest on? Afterwards the facts of all messages are in the cache, if they fit. */
-static bool has_context(struct scorer_run *run)
+/* Does the newest user message bring its own text along? */
+static bool newest_gives_context(struct scorer_run *run)
 {
     uint32_t newest = newest_user_message(run);
-    bool found = false;
+    if (newest == run->view->input_count)
+        return false;
+    const struct message_facts *facts = facts_of(run, &run->view->input[newest]);
+    return facts != NULL && (facts->asks_with_context || facts->word_count >= GIVEN_WORDS_MIN);
+}
+
+/* Is there anything the answer should rest on? */
+static bool has_context(struct scorer_run *run)
+{
+    const struct input_note *notes = input_notes(run);
     for (uint32_t i = 0; i < run->view->input_count; i++) {
-        const struct message_facts *facts = facts_of(run, &run->view->input[i]);
-        found |= facts != NULL && gives_context(facts, i == newest);
+        if (notes[i].gives_context)
+            return true;
     }
-    return found;
+    return newest_gives_context(run);
 }
 
 static void context_collect(struct scorer_run *run, struct context *c)
 {
+    const struct input_note *notes = input_notes(run);
     uint32_t newest = newest_user_message(run);
+    bool newest_gives = newest_gives_context(run);
     c->count = 0;
     c->question = NULL;
     c->cut = false;
@@ -150,10 +155,12 @@ static void context_collect(struct scorer_run *run, struct context *c)
         context_add(c, &run->scorers->retrieved_words, &run->scorers->retrieved_pairs);
     /* Newest first: what was fetched last is what most answers are about. */
     for (uint32_t i = run->view->input_count; i-- > 0;) {
-        const struct message_facts *facts = facts_of(run, &run->view->input[i]);
-        if (facts == NULL || facts->role == ROLE_ASSISTANT)
+        if (!notes[i].known || notes[i].role == ROLE_ASSISTANT)
             continue;
-        if (i == newest && !gives_context(facts, true))
+        const struct message_facts *facts = facts_of(run, &run->view->input[i]);
+        if (facts == NULL)
+            continue;
+        if (i == newest && !newest_gives)
             c->question = &facts->set;
         else
             context_add(c, &facts->set, &facts->pairs);
@@ -194,7 +201,7 @@ struct support {
     bool missing_is_plain; /* only ordinary words so far */
 };
 
-static double word_weight(const struct word *word, const struct context *c)
+static double word_weight(const struct output_word *word, const struct context *c)
 {
     if ((word->flags & WORD_STOP) != 0)
         return WEIGHT_FUNCTION;
@@ -206,7 +213,7 @@ static double word_weight(const struct word *word, const struct context *c)
 }
 
 /* Names and numbers are listed before ordinary words. */
-static void missing_note(struct support *s, const struct word *word)
+static void missing_note(struct support *s, const struct output_word *word, struct slice text)
 {
     bool plain = (word->flags & (WORD_NUMBER | WORD_NAME)) == 0;
     if (plain && s->missing_count != 0 && !s->missing_is_plain)
@@ -218,7 +225,7 @@ static void missing_note(struct support *s, const struct word *word)
     if (s->missing_count == 0)
         s->missing_is_plain = plain;
     if (s->missing_count < LISTED_MAX)
-        s->missing[s->missing_count++] = word->text;
+        s->missing[s->missing_count++] = text;
 }
 
 static bool is_polarity(struct slice text)
@@ -228,30 +235,31 @@ static bool is_polarity(struct slice text)
             (text.data[2] | 0x20) == 's');
 }
 
-static void support_measure(struct slice text, const struct context *c, struct support *s)
+static void support_measure(struct slice text, const struct output_words *words,
+                            const struct context *c, struct support *s)
 {
-    struct words words = words_over(text);
-    struct word word;
     uint32_t before = 0;
     double before_weight = 0;
-    for (bool first = true; words_next(&words, &word); first = false) {
-        if (first && is_polarity(word.text))
+    for (uint32_t i = 0; i < words->count; i++) {
+        const struct output_word *word = &words->items[i];
+        struct slice written = slice_of(text.data + word->start, word->size);
+        if (i == 0 && is_polarity(written))
             continue;
-        double weight = word_weight(&word, c);
-        if ((word.flags & WORD_STOP) == 0) {
-            bool found = any_has(c->words, c->count, word.hash);
+        double weight = word_weight(word, c);
+        if ((word->flags & WORD_STOP) == 0) {
+            bool found = any_has(c->words, c->count, word->hash);
             s->words += weight;
             s->words_found += found ? weight : 0;
             if (!found)
-                missing_note(s, &word);
+                missing_note(s, word, written);
         }
         if (before != 0) {
             double both = before_weight + weight;
             s->pairs += both;
-            if (any_has(c->pairs, c->count, word_pair(before, word.hash)))
+            if (any_has(c->pairs, c->count, word_pair(before, word->hash)))
                 s->pairs_found += both;
         }
-        before = word.hash;
+        before = word->hash;
         before_weight = weight;
     }
 }
@@ -278,7 +286,7 @@ bool score_grounding(struct scorer_run *run, struct score *ret)
     if (text.size == 0 || !context_of(run, &context))
         return false;
     struct support s = {0};
-    support_measure(text, &context, &s);
+    support_measure(text, output_words(run), &context, &s);
     if (s.words <= 0)
         return false;
     double words_share = s.words_found / s.words;

@@ -30,39 +30,57 @@ static void repeats_take(struct repeats *r, uint32_t count, struct slice name)
 /* How often the call stands in the span's input. */
 static uint32_t history_count(struct scorer_run *run, uint64_t call)
 {
+    const struct input_note *notes = input_notes(run);
     uint32_t count = 0;
     for (uint32_t i = 0; i < run->view->input_count; i++) {
-        const struct message_facts *facts = facts_of(run, &run->view->input[i]);
-        if (facts == NULL)
-            continue;
-        for (uint32_t k = 0; k < facts->call_count && k < FACTS_CALLS_MAX; k++)
+        const struct message_facts *facts =
+            notes[i].calls ? facts_of(run, &run->view->input[i]) : NULL;
+        for (uint32_t k = 0; facts != NULL && k < facts->call_count && k < FACTS_CALLS_MAX; k++)
             count += facts->calls[k] == call;
     }
     return count;
+}
+
+/* The calls the output asks for. */
+struct asked {
+    uint64_t calls[FACTS_CALLS_MAX];
+    struct slice names[FACTS_CALLS_MAX];
+    uint32_t count;
+};
+
+static void asked_read(struct scorer_run *run, struct asked *ret)
+{
+    ret->count = 0;
+    for (uint32_t i = 0; i < run->view->output_count; i++) {
+        const struct message_facts *facts = facts_of(run, &run->view->output[i]);
+        if (facts == NULL || facts->call_count == 0)
+            continue;
+        const struct message_reading *reading = output_reading(run, i);
+        for (uint32_t k = 0; k < facts->call_count && k < reading->call_count &&
+                             k < FACTS_CALLS_MAX && ret->count < FACTS_CALLS_MAX;
+             k++) {
+            ret->calls[ret->count] = facts->calls[k];
+            ret->names[ret->count++] = reading->calls[k].name;
+        }
+    }
 }
 
 static struct repeats generation_repeats(struct scorer_run *run)
 {
     const struct span_view *v = run->view;
     struct repeats r = {0};
-    uint64_t earlier[FACTS_CALLS_MAX];
-    uint32_t earlier_count = 0;
-    for (uint32_t i = 0; i < v->output_count; i++) {
-        const struct message_reading *reading = output_reading(run, i);
-        for (uint32_t k = 0; k < reading->call_count && earlier_count < FACTS_CALLS_MAX; k++) {
-            const struct tool_call *call = &reading->calls[k];
-            uint64_t hash = call_hash(call->name, call->arguments, run->arena);
-            uint32_t count = 1;
-            for (uint32_t e = 0; e < earlier_count; e++)
-                count += earlier[e] == hash;
-            earlier[earlier_count++] = hash;
-            if (v->input_count != 0)
-                count += history_count(run, hash);
-            else if (!id128_is_zero(v->trace_id))
-                count = trace_memory_note(run->scorers->traces, v->trace_id,
-                                          v->span_id + earlier_count, hash_mix(hash));
-            repeats_take(&r, count, call->name);
-        }
+    struct asked asked;
+    asked_read(run, &asked);
+    for (uint32_t i = 0; i < asked.count; i++) {
+        uint32_t count = 1;
+        for (uint32_t k = 0; k < i; k++)
+            count += asked.calls[k] == asked.calls[i];
+        if (v->input_count != 0)
+            count += history_count(run, asked.calls[i]);
+        else if (!id128_is_zero(v->trace_id))
+            count = trace_memory_note(run->scorers->traces, v->trace_id, v->span_id + i,
+                                      hash_mix(asked.calls[i]));
+        repeats_take(&r, count, asked.names[i]);
     }
     return r;
 }

@@ -12,12 +12,12 @@
  *            less repetitive.
  */
 #include "engine/base/hash.h"
-#include "engine/enrich/scorer_internal.h"
+#include "engine/enrich/scorers_internal.h"
 
 #define GRAM             4u
 #define WINDOW           128u
 #define TOKENS_MIN       20u
-#define TABLE_SLOTS_MIN  256u
+#define TABLE_SLOTS_MIN  64u
 #define TABLE_SLOTS_MAX  65536u
 #define WORD_BYTES_LIMIT 32u /* fewer words than one in that many bytes: bytes are compared */
 
@@ -41,7 +41,7 @@ struct repetition {
 static void repetition_begin(struct repetition *r, size_t tokens_max, struct arena *arena)
 {
     uint32_t slots = TABLE_SLOTS_MIN;
-    while (slots < tokens_max * 4 && slots < TABLE_SLOTS_MAX)
+    while (slots < tokens_max * 2 && slots < TABLE_SLOTS_MAX)
         slots *= 2;
     *r = (struct repetition){
         .table = arena_zero(arena, slots, sizeof *r->table),
@@ -77,13 +77,11 @@ static void token_take(struct repetition *r, uint32_t token)
     gram_take(r, folded != 0 ? folded : 1);
 }
 
-static void words_take(struct repetition *r, struct slice text, struct arena *arena)
+static void words_take(struct repetition *r, const struct output_words *words, struct arena *arena)
 {
-    repetition_begin(r, text.size / 4, arena);
-    struct words words = words_over(text);
-    struct word word;
-    while (words_next(&words, &word))
-        token_take(r, word.hash);
+    repetition_begin(r, words->count, arena);
+    for (uint32_t i = 0; i < words->count; i++)
+        token_take(r, words->items[i].hash);
 }
 
 static void bytes_take(struct repetition *r, struct slice text, struct arena *arena)
@@ -101,8 +99,8 @@ bool score_not_repetitive(struct scorer_run *run, struct score *ret)
     if (text.size < TOKENS_MIN)
         return false;
     struct repetition r;
-    words_take(&r, text, run->arena);
-    if (r.token_count < text.size / WORD_BYTES_LIMIT)
+    words_take(&r, output_words(run), run->arena);
+    if (r.token_count < text.size / WORD_BYTES_LIMIT && r.token_count < OUTPUT_WORDS_MAX)
         bytes_take(&r, text, run->arena);
     if (r.token_count < TOKENS_MIN)
         return false;

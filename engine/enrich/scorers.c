@@ -165,7 +165,7 @@ const struct message_reading *output_reading(struct scorer_run *run, uint32_t in
     struct span_memo *memo = run->memo;
     ASSERT(index < run->view->output_count);
     if (memo->readings[index] == NULL) {
-        struct message_reading *reading = ARENA_NEW(run->arena, struct message_reading);
+        struct message_reading *reading = ARENA_ARRAY(run->arena, struct message_reading, 1);
         (void)message_read(run->view->output[index].body, run->arena, reading);
         memo->readings[index] = reading;
     }
@@ -284,22 +284,66 @@ const struct message_facts *facts_of(struct scorer_run *run, const struct text_m
     return scorer_cache_put(s->cache, m->address, &facts, hint);
 }
 
-uint32_t newest_user_message(struct scorer_run *run)
+const struct input_note *input_notes(struct scorer_run *run)
 {
     struct span_memo *memo = run->memo;
-    if (memo->has_newest_user)
-        return memo->newest_user;
-    uint32_t at = run->view->input_count;
-    for (uint32_t i = run->view->input_count; i-- > 0;) {
-        const struct message_facts *facts = facts_of(run, &run->view->input[i]);
-        if (facts != NULL && facts->role == ROLE_USER) {
-            at = i;
-            break;
-        }
+    const struct span_view *v = run->view;
+    if (memo->notes != NULL)
+        return memo->notes;
+    struct input_note *notes = ARENA_ARRAY(run->arena, struct input_note, v->input_count + 1);
+    memo->newest_user = v->input_count;
+    for (uint32_t i = 0; i < v->input_count; i++) {
+        const struct message_facts *facts = facts_of(run, &v->input[i]);
+        notes[i] = (struct input_note){.role = ROLE_OTHER};
+        if (facts == NULL)
+            continue;
+        notes[i] = (struct input_note){
+            .role = (uint8_t)facts->role,
+            .known = true,
+            .calls = facts->call_count != 0,
+            .gives_context = facts->role == ROLE_TOOL || facts->asks_with_context,
+        };
+        if (facts->role == ROLE_USER)
+            memo->newest_user = i;
     }
-    memo->newest_user = at;
-    memo->has_newest_user = true;
-    return at;
+    memo->notes = notes;
+    return notes;
+}
+
+uint32_t newest_user_message(struct scorer_run *run)
+{
+    (void)input_notes(run);
+    return run->memo->newest_user;
+}
+
+const struct output_words *output_words(struct scorer_run *run)
+{
+    struct span_memo *memo = run->memo;
+    if (memo->has_words)
+        return &memo->words;
+    struct slice text = output_text(run);
+    if (text.size > UINT32_MAX)
+        text.size = UINT32_MAX;
+    struct words words = words_over(text);
+    struct word word;
+    size_t capacity = 0;
+    struct output_words *to = &memo->words;
+    while (to->count < OUTPUT_WORDS_MAX && words_next(&words, &word)) {
+        if (to->count == capacity) {
+            capacity = capacity == 0 ? 256 : capacity * 4;
+            struct output_word *items = ARENA_ARRAY(run->arena, struct output_word, capacity);
+            bytes_copy(items, to->items, to->count * sizeof *items);
+            to->items = items;
+        }
+        to->items[to->count++] = (struct output_word){
+            .hash = word.hash,
+            .flags = word.flags,
+            .start = (uint32_t)(word.text.data - text.data),
+            .size = (uint32_t)word.text.size,
+        };
+    }
+    memo->has_words = true;
+    return to;
 }
 
 static double within_unit(double value)
