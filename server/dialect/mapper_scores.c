@@ -143,38 +143,48 @@ static bool part_is_score(const struct score_part *part)
     return part->has_value || part->label.size != 0;
 }
 
+/* One member of an object of scores, its name just read. False: broken JSON. */
+static bool member_take(struct mapper *m, struct json *j, const struct origin *origin,
+                        struct score_part *part)
+{
+    struct slice name = json_string(j, &m->arena);
+    part->name = name;
+    enum json_token token = json_next(j);
+    if (token == JSON_OBJECT_BEGIN) {
+        bool is_whole = object_take(m, j, part);
+        part->name = name;
+        return is_whole;
+    }
+    struct value v = mapper_value_of_token(j, token, &m->arena);
+    if (value_take(m, &v, part))
+        part->origins[1] = origin->index;
+    return j->reason == NULL;
+}
+
 /* {"relevance": 0.9, "tone": {"score": 1, "reason": "..."}} */
 static void scores_object(struct mapper *m, const struct origin *origin, const struct value *v)
 {
     struct json j = json_over(mapper_value_json(v));
     uint32_t members = 0;
-    if (json_next(&j) != JSON_OBJECT_BEGIN)
+    enum json_token token = json_next(&j);
+    if (token != JSON_OBJECT_BEGIN)
         return;
-    for (enum json_token token; (token = json_next(&j)) == JSON_KEY;) {
+    /* Until all of it was read and taken the text has more in it than can become scores. */
+    struct trace *trace = origin->index != NOT_AN_ATTRIBUTE ? &m->traces[origin->index] : NULL;
+    if (trace != NULL)
+        trace->leaves = UINT16_MAX;
+    while ((token = json_next(&j)) == JSON_KEY) {
         struct score_part *part = part_new(m, origin);
-        if (part == NULL)
+        if (part == NULL || !member_take(m, &j, origin, part))
             return;
-        struct slice name = json_string(&j, &m->arena);
-        part->name = name;
-        token = json_next(&j);
-        if (origin->index != NOT_AN_ATTRIBUTE)
-            m->traces[origin->index].leaves = (uint16_t)++members;
-        if (token == JSON_OBJECT_BEGIN) {
-            if (!object_take(m, &j, part))
-                token = JSON_ERROR;
-            part->name = name;
-        } else {
-            struct value inner = mapper_value_of_token(&j, token, &m->arena);
-            if (value_take(m, &inner, part))
-                part->origins[1] = origin->index;
-        }
-        m->score_count -= token == JSON_ERROR || !part_is_score(part);
-        if (token == JSON_ERROR)
-            return;
+        members++;
+        m->score_count -= !part_is_score(part);
     }
+    if (trace != NULL && token == JSON_OBJECT_END && members < UINT16_MAX)
+        trace->leaves = (uint16_t)members;
 }
 
-/* {"name": "relevance", "score": 0.9, ...}; its origin counts as told when all of it was one string. */
+/* {"name": "relevance", "score": 0.9, ...}. */
 static void score_object(struct mapper *m, const struct origin *origin, const struct value *v)
 {
     struct json j = json_over(mapper_value_json(v));
