@@ -280,10 +280,11 @@ bool payload_messages(struct reading *r, struct value v, struct slice *ret_rest)
     return taken;
 }
 
-/* A string in quotes without them; anything else, or no JSON after all, as it is. */
+/* A text that is a string in quotes without them; anything else as it is. */
 static struct value unquote(struct reading *r, struct value v)
 {
-    struct json j = json_over(v.type == VALUE_JSON ? v.bytes : SLICE_EMPTY);
+    struct value quoted = value_as_json(v, true);
+    struct json j = json_over(quoted.type == VALUE_JSON ? quoted.bytes : SLICE_EMPTY);
     if (json_next(&j) != JSON_STRING)
         return v;
     struct slice text = json_string(&j, &r->c->arena);
@@ -332,7 +333,7 @@ struct value payload_open(struct reading *r, struct value v, enum payload_form f
     if (form == FORM_TEXT)
         return v;
     if (form == FORM_ENCODED)
-        v = unquote(r, value_as_json(v, true));
+        v = unquote(r, v);
     struct value inner;
     return envelope_open(r, value_as_json(v, false), &inner) ? inner : v;
 }

@@ -610,3 +610,16 @@ Test(content, every_source_claims_its_own_key)
     for (int field = CONTENT_INPUT; field < CONTENT_FIELD_COUNT; field++)
         cr_expect_not_null(content_field_column((enum content_field)field));
 }
+
+Test(content, an_encoded_text_that_is_no_json_is_kept)
+{
+    struct rig r;
+    rig_init(&r);
+    run_one(&r, "agent", "traceloop.entity.output", text_value("\"cut he"));
+    cr_expect_str_eq(rig_messages(&r, SPANS_output), ASSISTANT("\\\"cut he"));
+    run_one(&r, "agent", "traceloop.entity.output", text_value("\"one\" and \"two\""));
+    cr_expect_str_eq(rig_messages(&r, SPANS_output), ASSISTANT("\\\"one\\\" and \\\"two\\\""));
+    run_one(&r, "agent", "traceloop.entity.output", text_value("\"whole \\u00e9\""));
+    cr_expect_str_eq(rig_messages(&r, SPANS_output), ASSISTANT("whole \xc3\xa9"));
+    rig_deinit(&r);
+}
