@@ -3,6 +3,7 @@
  */
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "tools/doctor.h"
 #include "tools/terminal.h"
@@ -10,6 +11,7 @@
 #define SOURCE_WIDTH 40u
 #define VALUE_WIDTH  32u
 #define COLUMN_WIDTH 20u
+#define NAME_WIDTH   28u
 #define CELL_WIDTH   160u
 
 struct printer {
@@ -48,10 +50,58 @@ static void add_field(struct buffer *to, struct slice text, uint32_t width)
     buffer_deinit(&clipped);
 }
 
-static void print_notes(struct printer *p, const struct doctor_item *item)
+static bool begins(struct slice text, const char *with)
 {
+    size_t size = strlen(with);
+    return text.size >= size && memcmp(text.data, with, size) == 0;
+}
+
+static bool is_shared(const struct doctor_note *n)
+{
+    return begins(n->source, "resource ") || begins(n->source, "scope");
+}
+
+/* The next note at or after `at` about the resource or scope; note_count: none. */
+static uint32_t shared_next(const struct doctor_item *item, uint32_t at)
+{
+    while (at < item->note_count && !is_shared(&item->notes[at]))
+        at++;
+    return at;
+}
+
+static bool note_equal(const struct doctor_note *a, const struct doctor_note *b)
+{
+    const char *x = a->column == NULL ? "" : a->column;
+    const char *y = b->column == NULL ? "" : b->column;
+    return slice_equal(a->source, b->source) && slice_equal(a->value, b->value) &&
+           strcmp(x, y) == 0;
+}
+
+/* Spans of one request mostly share resource and scope: then they are told once. */
+static bool shared_as_before(const struct doctor_item *before, const struct doctor_item *item)
+{
+    uint32_t a = shared_next(before, 0);
+    uint32_t b = shared_next(item, 0);
+    bool any = b < item->note_count;
+    while (a < before->note_count && b < item->note_count) {
+        if (!note_equal(&before->notes[a], &item->notes[b]))
+            return false;
+        a = shared_next(before, a + 1);
+        b = shared_next(item, b + 1);
+    }
+    return any && a == before->note_count && b == item->note_count;
+}
+
+static void print_notes(struct printer *p, uint32_t index)
+{
+    const struct doctor_item *item = &p->d->items[index];
+    bool skip = index > 0 && shared_as_before(item - 1, item);
+    if (skip)
+        buffer_add_text(p->to, "    (resource and scope as before)\n");
     for (uint32_t i = 0; i < item->note_count; i++) {
         const struct doctor_note *n = &item->notes[i];
+        if (skip && is_shared(n))
+            continue;
         bool is_kept = n->column != NULL && slice_is(slice_text(n->column), "attributes");
         buffer_add_text(p->to, "    ");
         add_field(p->to, n->source, SOURCE_WIDTH);
@@ -69,6 +119,13 @@ static bool is_score(const struct column *column)
     return column->id >= COLUMN_DYNAMIC;
 }
 
+static int by_column(const void *a, const void *b)
+{
+    const struct batch_column *x = a;
+    const struct batch_column *y = b;
+    return (x->column->id > y->column->id) - (x->column->id < y->column->id);
+}
+
 static void print_cells(struct printer *p, uint32_t row, bool scores)
 {
     const struct batch *spans = &p->d->work.spans;
@@ -80,7 +137,7 @@ static void print_cells(struct printer *p, uint32_t row, bool scores)
         buffer_reset(&p->cell);
         doctor_cell_add(p->d, column, v, row, false, &p->cell);
         buffer_add_text(p->to, "    ");
-        add_field(p->to, slice_text(column->name), COLUMN_WIDTH);
+        add_field(p->to, slice_text(column->name), NAME_WIDTH);
         (void)terminal_add_clipped(p->to, buffer_slice(&p->cell), CELL_WIDTH);
         buffer_add_byte(p->to, '\n');
     }
@@ -94,7 +151,7 @@ static void print_score_rows(struct printer *p, const struct doctor_item *item)
     const struct vector *labels = batch_vector(b, SCORES_label);
     for (uint32_t i = item->score_first; i < item->score_first + item->score_count; i++) {
         buffer_add_text(p->to, "    ");
-        add_field(p->to, names == NULL ? SLICE_EMPTY : vector_bytes(names, i), COLUMN_WIDTH);
+        add_field(p->to, names == NULL ? SLICE_EMPTY : vector_bytes(names, i), NAME_WIDTH);
         if (values != NULL && vector_has(values, i))
             buffer_printf(p->to, "%.15g ", values->f64[i]);
         if (labels != NULL && vector_has(labels, i))
@@ -121,7 +178,7 @@ static void print_item(struct printer *p, uint32_t index)
         buffer_add_byte(p->to, '\n');
     }
     buffer_add_text(p->to, "  what became of it\n");
-    print_notes(p, item);
+    print_notes(p, index);
     if (item->row != UINT32_MAX) {
         buffer_add_text(p->to, "  the row\n");
         print_cells(p, item->row, false);
@@ -190,6 +247,9 @@ static void print_advice(struct printer *p)
 void doctor_print(struct doctor *d, struct buffer *to, bool coloured)
 {
     struct printer p = {.d = d, .to = to, .coloured = coloured};
+    if (d->work.spans.column_count > 1)
+        qsort(d->work.spans.columns, d->work.spans.column_count, sizeof *d->work.spans.columns,
+              by_column);
     print_head(&p);
     for (uint32_t i = 0; i < d->item_count; i++)
         print_item(&p, i);
