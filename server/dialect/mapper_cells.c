@@ -62,7 +62,7 @@ static void text_put(struct mapper *m, struct builder *row, const struct cell_li
     size_t bytes_max = column->storage == STORAGE_STR ? STR_BYTES_MAX : TEXT_BYTES_MAX;
     struct slice text = text_cut(slot->found.text, bytes_max);
     if (text.size != slot->found.text.size) {
-        slot->found.exact = false;
+        slot->found = (struct found){.text = text};
         note_truncated(m, column->name);
     }
     builder_str(row, line->column, text);

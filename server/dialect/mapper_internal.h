@@ -163,6 +163,15 @@ void settle_kind(struct mapper *m);
 void mapper_settle(struct mapper *m);
 void settle_usage(struct mapper *m);
 
+/* How long the span took; 0 when it does not say or the times make no sense. */
+static inline int64_t span_duration_ns(const struct otlp_span *span)
+{
+    int64_t duration_ns;
+    bool is_sound = span->start_ns > 0 && span->end_ns > span->start_ns &&
+                    !__builtin_sub_overflow(span->end_ns, span->start_ns, &duration_ns);
+    return is_sound ? duration_ns : 0;
+}
+
 static inline bool slot_has(const struct mapper *m, enum target target)
 {
     return m->slots[target].rank != RANK_NONE;

@@ -36,7 +36,7 @@ static void settle_finish_reason(struct mapper *m)
  */
 static bool choice_is_first_token(const struct mapper *m, int64_t at_ns)
 {
-    int64_t duration_ns = m->span->end_ns - m->span->start_ns;
+    int64_t duration_ns = span_duration_ns(m->span);
     return slot_has(m, TARGET_streamed) ||
            at_ns - m->span->start_ns < duration_ns - duration_ns / 20;
 }

@@ -99,11 +99,11 @@ static bool value_count(const struct value *v, struct found *ret)
 static bool value_duration(const struct mapper *m, const struct value *v, struct found *ret)
 {
     static const int64_t units_ns[] = {NS_PER_S, NS_PER_MS, NS_PER_US, 1};
-    int64_t duration_ns = m->span->end_ns - m->span->start_ns;
+    int64_t duration_ns = span_duration_ns(m->span);
     for (size_t i = 0; i < sizeof units_ns / sizeof *units_ns; i++) {
         if (!value_scaled(v, units_ns[i], 0, ret))
             continue;
-        if (duration_ns <= 0 || ret->integer <= duration_ns)
+        if (duration_ns == 0 || ret->integer <= duration_ns)
             return true;
     }
     return false;
