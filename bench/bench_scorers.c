@@ -1,13 +1,13 @@
 /*
  * bench_scorers.c - what scoring costs on real agent runs.
  *
- *     bench_scorers trajectories.json [rounds]
+ *     bench_scorers trajectories.json [rounds [each]]
  *
  * The file is a JSON array of {"traj":[chat messages]} (the format of tau-bench). Each assistant message is scored as a
  * generation whose input is everything before it, each tool message as a tool span: 3,818 spans with 31.7 MB of histories,
  * but 1.95 MB of distinct messages. Expected: the distinct text goes by once at some 100 to 200 MB/s, detectors and phrases
  * included, so 5 us a span, and the histories cost a look-up a message and scorer, 2 us. A second round has all messages in
- * the cache and shows the look-ups alone.
+ * the cache and shows the look-ups alone; `each` runs every scorer by itself.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -238,7 +238,7 @@ static void words_speed(void)
 int main(int argc, char **argv)
 {
     if (argc < 2)
-        die("usage: bench_scorers trajectories.json [rounds]");
+        die("usage: bench_scorers trajectories.json [rounds [each]]");
     struct buffer file = file_read(argv[1]);
     uint32_t rounds = argc > 2 ? (uint32_t)atoi(argv[2]) : 3;
     runs_read(buffer_slice(&file));
@@ -248,7 +248,8 @@ int main(int argc, char **argv)
     for (uint32_t round = 0; round < rounds; round++)
         round_run(s, round == 0 ? "new" : "known", round);
     scorers_destroy(s);
-    scorers_alone();
+    if (argc > 3)
+        scorers_alone();
     words_speed();
     mem_free(runs);
     arena_deinit(&arena);

@@ -204,29 +204,39 @@ static uint32_t key_kind(uint32_t flags)
     return (flags & WORD_NUMBER) != 0 ? KEY_NUMBER : (flags & WORD_NAME) != 0 ? KEY_NAME : KEY_WORD;
 }
 
-/* Adds a text's words to the sets under construction. */
-static void words_take(struct scorers *s, struct message_facts *facts, struct slice text)
+/* Adds one word to the facts and the sets under construction; before: the word in front of it, or 0. */
+static void word_take(struct scorers *s, struct message_facts *facts, uint32_t hash, uint32_t flags,
+                      uint32_t before)
+{
+    facts->word_count++;
+    if (before != 0 && facts->role != ROLE_ASSISTANT)
+        (void)word_set_add(&s->pairs_building, word_pair(before, hash));
+    if ((flags & WORD_STOP) != 0 || !word_set_add(&s->words_building, hash))
+        return;
+    facts->words[hash >> 8 & 15] |= (uint64_t)1 << (hash >> 2 & 63);
+    if (facts->key_count < FACTS_KEYS_MAX)
+        facts->keys[facts->key_count++] = hash | key_kind(flags);
+}
+
+static void text_take(struct scorers *s, struct message_facts *facts, struct slice text)
 {
     struct words words = words_over(text);
     struct word word;
-    uint32_t before = 0;
-    bool with_pairs = facts->role != ROLE_ASSISTANT;
-    while (words_next(&words, &word)) {
-        facts->word_count++;
-        if (with_pairs && before != 0)
-            (void)word_set_add(&s->pairs_building, word_pair(before, word.hash));
-        before = word.hash;
-        if ((word.flags & WORD_STOP) != 0 || !word_set_add(&s->words_building, word.hash))
-            continue;
-        facts->words[word.hash >> 8 & 15] |= (uint64_t)1 << (word.hash >> 2 & 63);
-        if (facts->key_count < FACTS_KEYS_MAX)
-            facts->keys[facts->key_count++] = word.hash | key_kind(word.flags);
-    }
+    for (uint32_t before = 0; words_next(&words, &word); before = word.hash)
+        word_take(s, facts, word.hash, word.flags, before);
 }
 
-/* Phrases are only looked for where a scorer asks for them: refusals in answers, injections in what comes from outside. */
+static void output_words_take(struct scorers *s, struct message_facts *facts,
+                              const struct output_words *words)
+{
+    for (uint32_t i = 0; i < words->count; i++)
+        word_take(s, facts, words->items[i].hash, words->items[i].flags,
+                  i == 0 ? 0 : words->items[i - 1].hash);
+}
+
+/* words: of the reading's text, or NULL. Phrases are only looked for where a scorer asks for them: refusals in answers, injections in what comes from outside. */
 static void facts_compute(struct scorers *s, const struct message_reading *reading,
-                          struct message_facts *ret)
+                          const struct output_words *words, struct message_facts *ret)
 {
     *ret = (struct message_facts){.role = reading->role};
     ret->detected = detect_any(reading->text, UINT64_MAX);
@@ -236,14 +246,17 @@ static void facts_compute(struct scorers *s, const struct message_reading *readi
         ret->injection = phrase_find(reading->text, PHRASE_INJECTION);
     word_set_reset(&s->words_building, reading->text.size / 16);
     word_set_reset(&s->pairs_building, reading->text.size / 8);
-    words_take(s, ret, reading->text);
+    if (words != NULL)
+        output_words_take(s, ret, words);
+    else
+        text_take(s, ret, reading->text);
     ret->call_count = reading->call_count;
     for (uint32_t i = 0; i < reading->call_count; i++) {
         const struct tool_call *call = &reading->calls[i];
         if (i < FACTS_CALLS_MAX)
             ret->calls[i] = call_hash(call->name, call->arguments, &s->scratch);
-        words_take(s, ret, call->name);
-        words_take(s, ret, call->arguments);
+        text_take(s, ret, call->name);
+        text_take(s, ret, call->arguments);
     }
     ret->set = word_set_copy(&s->words_building);
     ret->pairs = word_set_copy(&s->pairs_building);
@@ -275,12 +288,16 @@ const struct message_facts *facts_of(struct scorer_run *run, const struct text_m
         return known;
     struct message_reading own;
     const struct message_reading *reading = &own;
-    if (v->output_count != 0 && m >= v->output && m < v->output + v->output_count)
+    const struct output_words *words = NULL;
+    if (v->output_count != 0 && m >= v->output && m < v->output + v->output_count) {
         reading = output_reading(run, (uint32_t)(m - v->output));
-    else
+        if (v->output_count == 1)
+            words = output_words(run);
+    } else {
         (void)message_read(m->body, run->arena, &own);
+    }
     struct message_facts facts;
-    facts_compute(s, reading, &facts);
+    facts_compute(s, reading, words, &facts);
     return scorer_cache_put(s->cache, m->address, &facts, hint);
 }
 

@@ -11,6 +11,8 @@
 
 /* Longer runs (base64) are cut into words of this size. */
 #define WORD_BYTES_MAX 48u
+/* A word ends behind this; a character may still stand out. */
+#define STEM_BYTES_MAX (WORD_BYTES_MAX - 4)
 
 /* CAPITAL holds the bit that makes it lower case. */
 enum byte_class {
@@ -99,8 +101,11 @@ static bool ends_with(const struct stem *s, const char *end)
 
 static bool has_vowel(const struct stem *s, uint32_t size)
 {
+    const uint32_t vowels = 1u << ('a' - 'a') | 1u << ('e' - 'a') | 1u << ('i' - 'a') |
+                            1u << ('o' - 'a') | 1u << ('u' - 'a') | 1u << ('y' - 'a');
     for (uint32_t i = 0; i < size; i++) {
-        if (s->bytes[i] != 0 && strchr("aeiouy", s->bytes[i]) != NULL)
+        uint32_t letter = (uint32_t)s->bytes[i] - 'a';
+        if (letter < 26 && (vowels >> letter & 1) != 0)
             return true;
     }
     return false;
@@ -250,13 +255,35 @@ static bool high_take(const uint8_t **at, const uint8_t *end, struct stem *s, bo
     return true;
 }
 
+/* The ASCII letters and digits at `at`, eight at a time: setting bit 5 makes letters lower case and leaves digits alone. */
+static const uint8_t *ascii_take(const uint8_t *at, const uint8_t *end, struct stem *s,
+                                 uint32_t *ret_classes)
+{
+    const uint8_t *stop = end - at > (ptrdiff_t)STEM_BYTES_MAX ? at + STEM_BYTES_MAX : end;
+    const uint8_t *start = at;
+    uint32_t classes = 0;
+    for (uint32_t class; at < stop && ((class = class_of(*at)) & WORD_BYTE) != 0; at++)
+        classes |= class;
+    s->size = (uint32_t)(at - start);
+    for (uint32_t i = 0; i < s->size; i += 8) {
+        uint64_t eight = 0;
+        size_t left = (size_t)(end - start) - i;
+        memcpy(&eight, start + i, left < 8 ? left : 8);
+        eight |= UINT64_MAX / 255 * 0x20;
+        memcpy(s->bytes + i, &eight, sizeof eight);
+    }
+    *ret_classes = classes;
+    return at;
+}
+
 /* Takes the run of letters and digits at `at` into the stem; returns where it ends. */
 static const uint8_t *run_take(const uint8_t *at, const uint8_t *end, struct stem *s,
                                uint32_t *ret_classes)
 {
-    uint32_t classes = 0;
+    uint32_t classes;
     bool ends_word = false;
-    while (!ends_word && at < end && s->size < WORD_BYTES_MAX - 4) {
+    at = ascii_take(at, end, s, &classes);
+    while (!ends_word && at < end && s->size < STEM_BYTES_MAX) {
         uint32_t class = class_of(*at);
         if ((class & WORD_BYTE) != 0) {
             classes |= class;
