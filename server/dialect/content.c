@@ -17,6 +17,8 @@ struct content *content_create(void)
     intern_init(&c->keys);
     for (uint16_t number = 1; number <= SOURCE_COUNT; number++) {
         const struct source *s = source_at(number);
+        if (s->key.is_prefix)
+            c->prefixes[c->prefix_count++] = number;
         if (s->key.is_prefix || s->key_bytes == 0)
             continue;
         uint32_t code = intern_add(&c->keys, slice_text(s->key.key));
@@ -51,9 +53,9 @@ static uint16_t claim_of(struct content *c, struct slice key)
     uint32_t code = intern_find(&c->keys, key);
     if (code != 0)
         return c->numbers[code];
-    for (uint16_t number = 1; number <= SOURCE_COUNT; number++) {
-        if (source_at(number)->key.is_prefix && source_claims(source_at(number), key))
-            return number;
+    for (uint32_t i = 0; i < c->prefix_count; i++) {
+        if (source_claims(source_at(c->prefixes[i]), key))
+            return c->prefixes[i];
     }
     return 0;
 }

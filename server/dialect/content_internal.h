@@ -160,7 +160,7 @@ bool part_is_response(const struct members *m);
 /* A call, reasoning or refusal: the assistant's, whoever the list says speaks. */
 bool part_is_assistants(const struct members *m);
 /* One part into the message begun: in our form when it is known, else as it came. */
-void part_take(struct reading *r, struct value v, struct members *m);
+void content_part_take(struct reading *r, struct value v, struct members *m);
 /* The same for what is a tool call by its place. */
 void call_take(struct reading *r, struct value v, struct members *m);
 /* Content of a message: a string, an array of parts, one part. In `encoded` content a string may
@@ -326,6 +326,8 @@ struct content {
     struct buffer refs;
     struct intern keys; /* exact keys; code -> numbers[code] */
     uint16_t numbers[SOURCE_COUNT + 1];
+    uint16_t prefixes[SOURCE_COUNT]; /* numbers of the sources that are one */
+    uint32_t prefix_count;
 
     /* The span under way. */
     struct attributes attributes;

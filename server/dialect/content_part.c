@@ -266,7 +266,7 @@ static bool known_take(struct reading *r, enum part_form form, struct members *m
     return false;
 }
 
-void part_take(struct reading *r, struct value v, struct members *m)
+void content_part_take(struct reading *r, struct value v, struct members *m)
 {
     enum part_form form = form_of(m);
     struct members inner;
@@ -304,7 +304,7 @@ static void part_list_take(struct reading *r, struct value list)
     struct members m;
     while (items_next(&it, &item)) {
         if (members_of(item, &r->c->arena, &m))
-            part_take(r, item, &m);
+            content_part_take(r, item, &m);
         else
             draft_text(r->to, item, VALUE_NOTHING);
     }
@@ -322,7 +322,7 @@ void parts_take(struct reading *r, struct value content, bool encoded)
     if (value_is_array(content))
         part_list_take(r, content);
     else if (value_is_object(content) && members_of(content, &r->c->arena, &m))
-        part_take(r, content, &m);
+        content_part_take(r, content, &m);
     else
         draft_text(r->to, content, VALUE_NOTHING);
 }

@@ -63,7 +63,7 @@ static bool loose_part_take(struct reading *r, struct value v, struct members *m
     struct slice role = slice_text(part_is_assistants(m) ? "assistant" : r->role);
     if (!r->to->is_begun || !slice_equal(r->to->role, role))
         draft_begin(r->to, role, SLICE_EMPTY);
-    part_take(r, v, m);
+    content_part_take(r, v, m);
     state->known += is_known;
     state->raw += !is_known;
     return true;

@@ -37,8 +37,9 @@ const struct content_source *content_source_at(uint16_t number)
 
 bool source_claims(const struct source *s, struct slice key)
 {
+    size_t last = s->key_bytes - 1; /* keys differ at their ends rather than at their starts */
     if (s->key_bytes == 0 || key.size < s->key_bytes ||
-        memcmp(key.data, s->key.key, s->key_bytes) != 0)
+        key.data[last] != (uint8_t)s->key.key[last] || memcmp(key.data, s->key.key, last) != 0)
         return false;
     if (!s->key.is_prefix)
         return key.size == s->key_bytes;
