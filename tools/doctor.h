@@ -70,7 +70,7 @@ struct doctor {
     struct arena arena;
     const struct doctor_source *source;
     /* The body. */
-    struct buffer wire; /* how it was packed, in words */
+    struct buffer wire; /* how it was packed: "gRPC frame of 99 bytes, gzip, " */
     struct buffer decoded;
     struct slice body;
     enum otlp_encoding encoding;

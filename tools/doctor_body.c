@@ -173,6 +173,21 @@ static bool is_chunked(struct slice b)
     return at > 0 && at + 1 < b.size && b.data[at] == '\r' && b.data[at + 1] == '\n';
 }
 
+/* Field 1, length-delimited, as every OTLP export begins; but the length goes beyond the end. */
+static bool is_cut_export(struct slice b)
+{
+    uint64_t size = 0;
+    size_t at = 1;
+    if (b.size < 2 || b.data[0] != 0x0a)
+        return false;
+    for (uint32_t shift = 0; at < b.size && at < 6; shift += 7) {
+        size |= (uint64_t)(b.data[at] & 0x7f) << shift;
+        if (b.data[at++] < 0x80)
+            return size > b.size - at && size < (1u << 30);
+    }
+    return false;
+}
+
 static bool is_text(struct slice bytes)
 {
     size_t size = bytes.size < 4096 ? bytes.size : 4096;
@@ -214,6 +229,8 @@ const char *doctor_looks_like(struct slice b)
         return "base64 text: decode it first (base64 -d)";
     if (is_zlib(b))
         return "deflate";
+    if (is_cut_export(b))
+        return "a protobuf export that is cut short: its first part is longer than what is there";
     return is_text(b) ? "text" : "binary data";
 }
 
@@ -318,7 +335,6 @@ static void encoding_check(struct doctor *d)
                       "the body's first byte decides",
                       type);
     d->encoding = is_grpc ? OTLP_PROTOBUF : otlp_encoding_of(type[0] == 0 ? NULL : type, d->body);
-    buffer_add_text(&d->wire, d->encoding == OTLP_JSON ? "JSON" : "protobuf");
 }
 
 enum status doctor_unpack(struct doctor *d, struct error *reterr)

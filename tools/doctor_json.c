@@ -116,7 +116,10 @@ void doctor_print_json(struct doctor *d, struct buffer *to)
 {
     buffer_add_text(to, "{\"file\":");
     buffer_add_json(to, slice_text(d->source->name));
-    add_member(to, "wire", buffer_slice(&d->wire));
+    struct slice wire = buffer_slice(&d->wire);
+    if (wire.size > 2)
+        wire.size -= 2; /* ", " */
+    add_member(to, "wire", wire);
     buffer_printf(to, ",\"bytes\":%zu,\"decoded_bytes\":%zu,\"signal\":\"%s\",\"encoding\":\"%s\"",
                   d->source->bytes.size, d->body.size, d->signal == OTLP_LOGS ? "logs" : "traces",
                   d->encoding == OTLP_JSON ? "json" : "protobuf");

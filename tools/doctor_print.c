@@ -194,13 +194,14 @@ static void print_item(struct printer *p, uint32_t index)
 static void print_head(struct printer *p)
 {
     const struct doctor *d = p->d;
-    const char *what = d->signal == OTLP_LOGS ? "log records" : "spans";
+    const char *what = d->signal == OTLP_LOGS ? "log record" : "span";
     (void)terminal_add_clipped(p->to, slice_text(d->source->name), 0);
-    buffer_printf(p->to, ": %.*s, %zu bytes", SLICE_ARG(buffer_slice(&d->wire)),
-                  d->source->bytes.size);
+    buffer_printf(p->to, ": %.*s%s, %zu bytes", SLICE_ARG(buffer_slice(&d->wire)),
+                  d->encoding == OTLP_JSON ? "JSON" : "protobuf", d->source->bytes.size);
     if (d->body.size != d->source->bytes.size)
         buffer_printf(p->to, " (%zu decoded)", d->body.size);
-    buffer_printf(p->to, ", %" PRIu64 " %s", d->result.accepted, what);
+    buffer_printf(p->to, ", %" PRIu64 " %s%s", d->result.accepted, what,
+                  d->result.accepted == 1 ? "" : "s");
     if (d->result.rejected > 0)
         buffer_printf(p->to, ", %" PRIu64 " rejected", d->result.rejected);
     buffer_add_byte(p->to, '\n');
