@@ -141,11 +141,57 @@ static size_t escape_end(const struct detect_scan *s, size_t at)
 {
     while (byte_at(s, at) == '\\')
         at++;
-    uint8_t letter = byte_at(s, at);
-    if (letter == 'u' && is_hex(byte_at(s, at + 1)) && is_hex(byte_at(s, at + 2)) &&
-        is_hex(byte_at(s, at + 3)) && is_hex(byte_at(s, at + 4)))
-        return at + 5;
-    return letter != 0 && strchr("nrtbf\"/", letter) != NULL ? at + 1 : at;
+    switch (byte_at(s, at)) {
+    case '"':
+    case 'n':
+    case 'r':
+    case 't':
+    case 'b':
+    case 'f':
+    case '/':
+        return at + 1;
+    case 'u':
+        return is_hex(byte_at(s, at + 1)) && is_hex(byte_at(s, at + 2)) &&
+                       is_hex(byte_at(s, at + 3)) && is_hex(byte_at(s, at + 4))
+                   ? at + 5
+                   : at;
+    default:
+        return at;
+    }
+}
+
+#define BIT(name) (UINT64_C(1) << DETECT_##name)
+
+/*
+ * Most digits are prices, dates and counts: what a run of digits can be is told by its length and its neighbours. The finders
+ * check everything; this only saves them the trouble.
+ */
+static uint64_t digits_possible(const struct detect_scan *s, size_t at, size_t end)
+{
+    uint8_t before = at > s->fence ? s->text.data[at - 1] : 0;
+    uint8_t behind = byte_at(s, end);
+    size_t count = end - at;
+    if ((detect_classes[before] & BYTE_WORD) != 0)
+        return (detect_classes[before] & BYTE_UPPER) != 0 && count >= 2 ? BIT(iban) : 0;
+    if (before == '+' || before == '(')
+        return BIT(phone);
+    if (count >= 13)
+        return BIT(card);
+    bool separated = behind == ' ' || behind == '-' || behind == '.';
+    if (!separated)
+        return 0;
+    switch (count) {
+    case 1:
+        return BIT(ip) | (s->text.data[at] == '1' ? BIT(phone) : 0);
+    case 2:
+        return BIT(ip);
+    case 3:
+        return BIT(ip) | BIT(ssn) | BIT(phone);
+    case 4:
+        return BIT(card);
+    default:
+        return 0;
+    }
 }
 
 void detect(struct slice text, uint64_t wanted,
@@ -161,16 +207,26 @@ void detect(struct slice text, uint64_t wanted,
             continue;
         }
         struct detection d = {0};
-        size_t end = 0;
+        size_t end = at + 1;
+        uint64_t possible = wanted;
+        if (trigger == TRIGGER_DIGIT) {
+            end = run_end(&s, at, BYTE_DIGIT, SIZE_MAX);
+            possible &= digits_possible(&s, at, end);
+        }
+        if (possible == 0) {
+            at = end;
+            continue;
+        }
+        size_t next = end;
         bool hit = false;
         for (size_t i = 0; i < FINDER_COUNT && !hit; i++) {
-            if ((finders[i].trigger & trigger) == 0 || (wanted >> finders[i].detector & 1) == 0)
+            if ((finders[i].trigger & trigger) == 0 || (possible >> finders[i].detector & 1) == 0)
                 continue;
             d.detector = finders[i].detector;
             hit = finders[i].find(&s, at, &d.start, &end);
         }
         if (!hit) {
-            at = trigger == TRIGGER_DIGIT ? run_end(&s, at, BYTE_DIGIT, SIZE_MAX) : at + 1;
+            at = next;
             continue;
         }
         DEBUG_ASSERT(d.start >= s.fence);

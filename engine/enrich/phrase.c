@@ -5,7 +5,7 @@
  * How:       a pattern is a row of slots (sets of words, some optional). Every word of phrase.def leads to the slots it fits
  *            (postings). Reading a text, each word moves the patterns it occurs in: bit s of a pattern's state says that slots up to s are
  *            matched and s was the last word read (Shift-And, Baeza-Yates and Gonnet 1992, on words instead of letters). Words that no
- *            phrase knows cost one look-up.
+ *            phrase knows cost one look-up, and so do those that could only go on where nothing began.
  * Words:     runs of ASCII letters and digits, in lower case; apostrophes (', U+2019, \u2019) and zero-width characters inside a word
  *            are left out; JSON's short escapes (\n, \t, \") separate words.
  * Threads:   the table is built once and then only read.
@@ -21,6 +21,7 @@
 #define WORD_BYTES_MAX    16u /* longer words are in no phrase */
 #define REFUSAL_WORDS_MAX 60u /* a refusal begins within so many words */
 #define WORD_TABLE_SLOTS  2048u
+#define SETS              2u
 
 static const struct {
     enum phrase_set set;
@@ -37,79 +38,109 @@ const char *phrase_text(uint32_t number)
     return number == 0 || number > PHRASE_COUNT ? "" : phrases[number - 1].pattern;
 }
 
+/* A word of at most WORD_BYTES_MAX bytes is its own key: no two words share one. */
+struct word_key {
+    uint64_t high;
+    uint64_t low;
+};
+
+static inline void word_key_add(struct word_key *key, uint8_t c)
+{
+    key->high = key->high << 8 | key->low >> 56;
+    key->low = key->low << 8 | c;
+}
+
 struct posting {
-    uint32_t next; /* index + 1 of the word's next posting; 0: none */
+    uint32_t next;  /* index + 1 of the word's next posting in this list; 0: none */
+    uint32_t after; /* bits of the slots it may stand behind */
     uint16_t phrase;
     uint8_t slot;
 };
 
+/* The postings of one word in one set: where it may begin a pattern, and where it may go on. */
+struct word_entry {
+    struct word_key key; /* zero: free */
+    uint32_t begins[SETS];
+    uint32_t goes_on[SETS];
+};
+
 struct phrase_table {
-    struct {
-        uint64_t hash; /* of the word; 0: free */
-        uint32_t first;
-    } words[WORD_TABLE_SLOTS];
+    struct word_entry words[WORD_TABLE_SLOTS];
     struct posting *postings;
     size_t posting_capacity;
     uint32_t posting_count;
     uint32_t word_count;
-    uint32_t optional[PHRASE_COUNT]; /* bit: the slot may be left out */
-    uint32_t last[PHRASE_COUNT];     /* bits of the slots after which the pattern is complete */
+    uint32_t last[PHRASE_COUNT]; /* bits of the slots after which the pattern is complete */
 };
 
 static struct phrase_table table;
 static pthread_once_t table_once = PTHREAD_ONCE_INIT;
 
-/* FNV-1a; a word is hashed as it is read. */
-#define WORD_HASH_START UINT64_C(0xcbf29ce484222325)
-static inline uint64_t word_hash_add(uint64_t hash, uint8_t c)
+static struct word_entry *word_entry(struct word_key key)
 {
-    return (hash ^ c) * UINT64_C(0x100000001b3);
+    uint32_t at =
+        (uint32_t)(hash_mix(key.low + key.high * UINT64_C(0x9e3779b97f4a7c15)) % WORD_TABLE_SLOTS);
+    for (;; at = (at + 1) % WORD_TABLE_SLOTS) {
+        struct word_entry *e = &table.words[at];
+        if ((e->key.low == key.low && e->key.high == key.high) ||
+            (e->key.low == 0 && e->key.high == 0))
+            return e;
+    }
 }
 
-static uint32_t word_slot(uint64_t hash)
+static void posting_add(uint32_t *list, const struct posting *posting)
 {
-    uint32_t at = (uint32_t)(hash_mix(hash) % WORD_TABLE_SLOTS);
-    while (table.words[at].hash != 0 && table.words[at].hash != hash)
-        at = (at + 1) % WORD_TABLE_SLOTS;
-    return at;
+    table.postings = mem_grow(table.postings, &table.posting_capacity,
+                              (size_t)table.posting_count + 1, sizeof *table.postings);
+    table.postings[table.posting_count] = *posting;
+    table.postings[table.posting_count++].next = *list;
+    *list = table.posting_count;
 }
 
-static void posting_add(uint64_t hash, size_t phrase, uint32_t slot)
+/* A word of a slot; optional: bits of the optional slots before it. */
+static void word_add(struct word_key key, size_t phrase, uint32_t slot, uint32_t optional)
 {
-    uint32_t at = word_slot(hash);
-    if (table.words[at].hash == 0) {
-        table.words[at].hash = hash;
+    struct word_entry *e = word_entry(key);
+    struct posting posting = {.phrase = (uint16_t)phrase, .slot = (uint8_t)slot};
+    enum phrase_set set = phrases[phrase].set;
+    bool begins = true;
+    if (e->key.low == 0 && e->key.high == 0) {
+        e->key = key;
         table.word_count++;
         ASSERT(table.word_count < WORD_TABLE_SLOTS / 2);
     }
-    table.postings = mem_grow(table.postings, &table.posting_capacity,
-                              (size_t)table.posting_count + 1, sizeof *table.postings);
-    table.postings[table.posting_count++] = (struct posting){
-        .next = table.words[at].first, .phrase = (uint16_t)phrase, .slot = (uint8_t)slot};
-    table.words[at].first = table.posting_count;
+    for (uint32_t s = slot; s > 0 && begins; s--) {
+        posting.after |= UINT32_C(1) << (s - 1);
+        begins = (optional >> (s - 1) & 1) != 0;
+    }
+    if (begins)
+        posting_add(&e->begins[set], &posting);
+    if (posting.after != 0)
+        posting_add(&e->goes_on[set], &posting);
 }
 
 static void pattern_add(size_t phrase)
 {
-    uint64_t hash = WORD_HASH_START;
+    struct word_key key = {0};
+    uint32_t optional = 0;
     uint32_t slot = 0;
     for (const char *at = phrases[phrase].pattern;; at++) {
         if (*at == '(') {
-            table.optional[phrase] |= UINT32_C(1) << slot;
+            optional |= UINT32_C(1) << slot;
         } else if (*at == '|' || *at == ' ' || *at == 0) {
-            posting_add(hash, phrase, slot);
-            hash = WORD_HASH_START;
+            word_add(key, phrase, slot, optional);
+            key = (struct word_key){0};
             if (*at == 0)
                 break;
             slot += *at == ' ';
             ASSERT(slot < SLOTS_MAX);
         } else if (*at != ')') {
-            hash = word_hash_add(hash, (uint8_t)*at);
+            word_key_add(&key, (uint8_t)*at);
         }
     }
     for (uint32_t s = slot;; s--) {
         table.last[phrase] |= UINT32_C(1) << s;
-        if (s == 0 || (table.optional[phrase] >> s & 1) == 0)
+        if (s == 0 || (optional >> s & 1) == 0)
             break;
     }
 }
@@ -121,18 +152,6 @@ static void table_build(void)
         pattern_add(i);
 }
 
-/* May slot follow on the slots of state (bits), or begin the pattern? */
-static bool slot_follows(uint32_t state, uint32_t optional, uint32_t slot)
-{
-    for (uint32_t s = slot; s > 0; s--) {
-        if ((state >> (s - 1) & 1) != 0)
-            return true;
-        if ((optional >> (s - 1) & 1) == 0)
-            return false;
-    }
-    return true;
-}
-
 /* A pattern's state, valid for the word it was written at and the next. */
 struct progress {
     uint32_t word; /* of the last word of the pattern, from 1 */
@@ -141,31 +160,42 @@ struct progress {
     size_t start;    /* where in the text the first word stands, about: patterns may overlap */
 };
 
-/* Moves all patterns by one word; the number of the phrase that became complete, or 0. */
-static uint32_t word_take(struct progress *progress, enum phrase_set set, uint64_t hash,
-                          uint32_t word, size_t start)
+struct matcher {
+    uint32_t word;   /* the number of the word being read */
+    size_t start;    /* where it stands */
+    uint32_t active; /* the last word that moved a pattern */
+    uint32_t found;  /* the phrase that became complete, or 0 */
+    struct progress progress[PHRASE_COUNT];
+};
+
+/* Moves the patterns of a list of postings by one word. */
+static void postings_take(struct matcher *m, uint32_t list, bool begins)
 {
-    uint32_t found = 0;
-    uint32_t next = table.words[word_slot(hash)].first;
-    while (next != 0) {
-        const struct posting *p = &table.postings[next - 1];
-        struct progress *now = &progress[p->phrase];
-        next = p->next;
-        if (phrases[p->phrase].set != set)
-            continue;
-        if (now->word != word) {
-            now->before = now->word == word - 1 ? now->state : 0;
-            now->start = now->before == 0 ? start : now->start;
-            now->state = 0;
-            now->word = word;
+    for (const struct posting *p; list != 0; list = p->next) {
+        p = &table.postings[list - 1];
+        struct progress *now = &m->progress[p->phrase];
+        if (now->word != m->word) {
+            uint32_t before = now->word == m->word - 1 ? now->state : 0;
+            if (!begins && before == 0)
+                continue;
+            *now = (struct progress){m->word, 0, before, before == 0 ? m->start : now->start};
         }
-        if (!slot_follows(now->before, table.optional[p->phrase], p->slot))
+        if (!begins && (now->before & p->after) == 0)
             continue;
         now->state |= UINT32_C(1) << p->slot;
+        m->active = m->word;
         if ((table.last[p->phrase] >> p->slot & 1) != 0)
-            found = p->phrase + 1u;
+            m->found = p->phrase + 1u;
     }
-    return found;
+}
+
+/* Words that go on are only looked at where the word before moved a pattern, which is rare. */
+static void word_take(struct matcher *m, enum phrase_set set, struct word_key key)
+{
+    const struct word_entry *e = word_entry(key);
+    if (m->active == m->word - 1)
+        postings_take(m, e->goes_on[set], false);
+    postings_take(m, e->begins[set], true);
 }
 
 /* Bytes at `at` that are left out inside a word: apostrophes, zero-width characters. 0: none. */
@@ -194,8 +224,9 @@ static const uint8_t word_bytes[256] = {
     ['U'] = 'u', ['V'] = 'v', ['W'] = 'w', ['X'] = 'x', ['Y'] = 'y', ['Z'] = 'z',
 };
 
-/* The next word and its hash; *at moves behind it. False: the text is over. */
-static bool word_next(struct slice text, size_t *at, struct slice *ret_word, uint64_t *ret_hash)
+/* The next word; *at moves behind it. False: the text is over. *ret_key is zero for a word too long to be in a phrase. */
+static bool word_next(struct slice text, size_t *at, struct slice *ret_word,
+                      struct word_key *ret_key)
 {
     size_t i = *at;
     while (i < text.size && word_bytes[text.data[i]] == 0) {
@@ -205,13 +236,13 @@ static bool word_next(struct slice text, size_t *at, struct slice *ret_word, uin
     }
     if (i >= text.size)
         return false;
-    uint64_t hash = WORD_HASH_START;
+    struct word_key key = {0};
     size_t start = i;
     size_t size = 0;
     while (i < text.size) {
         uint8_t c = word_bytes[text.data[i]];
         if (c != 0) {
-            hash = word_hash_add(hash, c);
+            word_key_add(&key, c);
             size++;
             i++;
             continue;
@@ -223,26 +254,27 @@ static bool word_next(struct slice text, size_t *at, struct slice *ret_word, uin
     }
     *at = i;
     *ret_word = slice_of(text.data + start, i - start);
-    *ret_hash = size <= WORD_BYTES_MAX ? hash : 0;
+    *ret_key = size <= WORD_BYTES_MAX ? key : (struct word_key){0};
     return true;
 }
 
 uint32_t phrase_locate(struct slice text, enum phrase_set set, struct slice *ret_words)
 {
     (void)pthread_once(&table_once, table_build);
-    struct progress progress[PHRASE_COUNT];
-    memset(progress, 0, sizeof progress);
-    uint64_t hash = 0;
-    struct slice at = SLICE_EMPTY;
+    struct matcher m = {.word = 2}; /* 0 is "never", and its neighbour must not be the first word */
+    struct word_key key;
+    struct slice word = SLICE_EMPTY;
     size_t end = 0;
     uint32_t words_max = set == PHRASE_REFUSAL ? REFUSAL_WORDS_MAX : UINT32_MAX - 2;
-    for (uint32_t word = 2; word_next(text, &end, &at, &hash) && word - 2 < words_max; word++) {
-        size_t start = (size_t)(at.data - text.data);
-        uint32_t found = hash == 0 ? 0 : word_take(progress, set, hash, word, start);
-        if (found != 0) {
-            start = progress[found - 1].start;
+    for (; word_next(text, &end, &word, &key) && m.word - 2 < words_max; m.word++) {
+        m.start = (size_t)(word.data - text.data);
+        if (key.low == 0)
+            continue;
+        word_take(&m, set, key);
+        if (m.found != 0) {
+            size_t start = m.progress[m.found - 1].start;
             *ret_words = slice_of(text.data + start, end - start);
-            return found;
+            return m.found;
         }
     }
     return 0;
