@@ -122,7 +122,8 @@ static void rows_score_locked(struct enricher *e, struct enrich_work *work,
     struct arena row_arena = {0};
     struct score_list scores;
     body_map_init(&bodies, work);
-    view_reader_init(&reader, work, &bodies);
+    /* User rules may read all of the input. */
+    view_reader_init(&reader, work, &bodies, e->settings.rules == NULL ? e->scorers : NULL);
     if (e->families != NULL)
         families_note(e->families, &work->spans);
     for (uint32_t row = 0; row < work->spans.rows; row++) {
@@ -195,7 +196,7 @@ enum status enrich_scores(struct enricher *e, const struct enrich_work *work,
     struct arena row_arena = {0};
     struct score_list scores;
     body_map_init(&bodies, work);
-    view_reader_init(&reader, work, &bodies);
+    view_reader_init(&reader, work, &bodies, NULL);
     mutex_lock(&e->lock);
     if (e->families != NULL)
         families_note(e->families, &work->spans);

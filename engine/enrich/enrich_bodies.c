@@ -58,6 +58,14 @@ static void grow(struct body_map *map, struct arena *arena)
     }
 }
 
+bool body_map_has(const struct body_map *map, struct id128 address, struct slice *ret)
+{
+    const struct body_slot *slot = slot_of(map, address);
+    if (slot->taken)
+        *ret = slot->body;
+    return slot->taken;
+}
+
 struct slice body_map_find(struct body_map *map, const struct enrich_work *work,
                            struct id128 address)
 {

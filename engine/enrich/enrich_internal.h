@@ -46,6 +46,8 @@ struct body_map {
 };
 /* The bodies of the work's messages; memory from the work's arena. */
 void body_map_init(struct body_map *map, const struct enrich_work *work);
+/* False: it did not come with the batch, and was not fetched yet. */
+bool body_map_has(const struct body_map *map, struct id128 address, struct slice *ret);
 /* From the messages, or through work->body (asked once an address, as long as ENRICH_FETCH_BYTES_MAX lasts); empty: not at
  * hand. */
 struct slice body_map_find(struct body_map *map, const struct enrich_work *work,
@@ -64,14 +66,17 @@ struct view_field {
 struct view_reader {
     const struct enrich_work *work;
     struct body_map *bodies;
+    const struct scorers *scorers; /* NULL: all bodies are asked for */
     struct view_field fields[VIEW_FIELDS_MAX];
     uint32_t field_count;
     const struct vector *refs[3]; /* input, output, tools */
     struct text_message *messages[3];
     size_t capacities[3];
 };
+/* scorers: input messages they remember the facts of, and that did not come with the batch, are not asked for: a history is
+ * sent by reference with every turn, and reading it from the store each time would cost more than all scorers. */
 void view_reader_init(struct view_reader *r, const struct enrich_work *work,
-                      struct body_map *bodies);
+                      struct body_map *bodies, const struct scorers *scorers);
 void view_reader_deinit(struct view_reader *r);
 /* Valid until the next call. */
 void view_read(struct view_reader *r, uint32_t row, struct span_view *ret);

@@ -10,6 +10,8 @@
 #include <math.h>
 #include <stddef.h>
 
+#include "engine/enrich/scorers_internal.h"
+
 struct view_source {
     uint16_t column;
     uint16_t offset;
@@ -101,12 +103,17 @@ static const struct span_view empty_view = {
     .attributes = NOTHING,
 };
 
+enum {
+    VIEW_INPUT,
+    VIEW_OUTPUT,
+    VIEW_TOOLS
+};
 static const uint16_t message_columns[3] = {SPANS_input, SPANS_output, SPANS_tools};
 
 void view_reader_init(struct view_reader *r, const struct enrich_work *work,
-                      struct body_map *bodies)
+                      struct body_map *bodies, const struct scorers *scorers)
 {
-    *r = (struct view_reader){.work = work, .bodies = bodies};
+    *r = (struct view_reader){.work = work, .bodies = bodies, .scorers = scorers};
     for (size_t i = 0; i < SOURCE_COUNT; i++) {
         const struct vector *v = batch_vector(&work->spans, sources[i].column);
         if (v != NULL)
@@ -145,6 +152,18 @@ static void field_load(const struct vector *v, uint32_t row, void *to)
     }
 }
 
+static struct slice body_read(struct view_reader *r, size_t which, struct id128 address)
+{
+    struct slice body = SLICE_EMPTY;
+    uint32_t hint = 0;
+    if (body_map_has(r->bodies, address, &body))
+        return body;
+    if (which == VIEW_INPUT && r->scorers != NULL &&
+        scorer_cache_find(r->scorers->cache, address, &hint) != NULL)
+        return body;
+    return body_map_find(r->bodies, r->work, address);
+}
+
 static uint32_t messages_read(struct view_reader *r, size_t which, uint32_t row)
 {
     if (r->refs[which] == NULL)
@@ -156,7 +175,7 @@ static uint32_t messages_read(struct view_reader *r, size_t which, uint32_t row)
     for (uint32_t i = 0; i < count; i++) {
         struct text_message *m = &r->messages[which][i];
         memcpy(&m->address, refs.data + i * sizeof m->address, sizeof m->address);
-        m->body = body_map_find(r->bodies, r->work, m->address);
+        m->body = body_read(r, which, m->address);
     }
     return count;
 }
@@ -173,10 +192,10 @@ void view_read(struct view_reader *r, uint32_t row, struct span_view *ret)
         if (f->has_offset != 0)
             *(bool *)((char *)ret + f->has_offset) = true;
     }
-    ret->input_count = messages_read(r, 0, row);
-    ret->output_count = messages_read(r, 1, row);
-    ret->tool_count = messages_read(r, 2, row);
-    ret->input = r->messages[0];
-    ret->output = r->messages[1];
-    ret->tools = r->messages[2];
+    ret->input_count = messages_read(r, VIEW_INPUT, row);
+    ret->output_count = messages_read(r, VIEW_OUTPUT, row);
+    ret->tool_count = messages_read(r, VIEW_TOOLS, row);
+    ret->input = r->messages[VIEW_INPUT];
+    ret->output = r->messages[VIEW_OUTPUT];
+    ret->tools = r->messages[VIEW_TOOLS];
 }

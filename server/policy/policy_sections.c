@@ -107,7 +107,7 @@ static enum status scorers_off(struct policy_reader *r, struct fy_node *node, vo
 
 static enum status disabled_one(struct policy_reader *r, struct fy_node *node, void *target)
 {
-    uint32_t found;
+    uint32_t found = 0;
     struct slice name;
     enum status s;
     (void)target;
@@ -135,7 +135,7 @@ static enum status scorers_thresholds(struct policy_reader *r, struct fy_node *n
                           "thresholds are a mapping of scorers and numbers");
     size_t count = yaml_count(node);
     for (size_t i = 0; i < count; i++) {
-        uint32_t found;
+        uint32_t found = 0;
         struct fy_node *key = yaml_key_node(node, i);
         struct fy_node *value = yaml_value(node, i);
         enum status s;
