@@ -150,18 +150,14 @@ unharmed "a gzip bomb"
 post /v1/traces "$work/zeros" -H "$proto" -H "$bearer"
 expect "a body over the limit" 413 "$code"
 unharmed "a large body"
-yes "$(printf '\012\000')" | tr -d '\n' | head -c 0 >/dev/null
-awk 'BEGIN { for (i = 0; i < 400000; i++) printf "\n%c", 0 }' >"$work/empties"
+"$BODY" empties 400000 >"$work/empties"
 post /v1/traces "$work/empties" -H "$proto" -H "$bearer"
 expect "a body of empty messages" 200 "$code"
-awk 'BEGIN { printf "{\"resourceSpans\":"; for (i = 0; i < 200000; i++) printf "["; }' >"$work/deep"
+"$BODY" deep 200000 >"$work/deep"
 post /v1/traces "$work/deep" -H "$json" -H "$bearer"
 expect "deep nesting" 400 "$code"
 unharmed "deep nesting"
-awk -v t=$trace 'BEGIN { printf "{\"resourceSpans\":[{\"scopeSpans\":[{\"spans\":[{\"traceId\":\"%s\",\"spanId\":\"00f067aa0ba902c1\",\"name\":\"wide\",\"attributes\":[", t
-    for (i = 0; i < 10000; i++) printf "%s{\"key\":\"k%d\",\"value\":{\"intValue\":%d}}", i ? "," : "", i, i
-    printf ",{\"key\":\"big\",\"value\":{\"stringValue\":\""; for (i = 0; i < 16384; i++) printf "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
-    printf "\"}}]}]}]}]}" }' >"$work/wide.json"
+"$BODY" wide 10000 1048576 >"$work/wide.json"
 post /v1/traces "$work/wide.json" -H "$json" -H "$bearer"
 expect "ten thousand attributes and one of a megabyte" "200 9999 1048576" "$code $(sql \
     "select attributes->>'k9999', length(attributes->>'big') from spans where name = 'wide'" | tr , ' ')"
