@@ -492,11 +492,26 @@ static bool fits(struct mapper *m, size_t mark)
     return false;
 }
 
+/* What content leaves of an attribute that became a column in part; NULL: nothing. */
+static const struct content_rest *rest_of(const struct mapper *m, uint32_t index)
+{
+    const struct content_result *content = &m->content_result;
+    for (uint32_t i = 0; i < content->rest_count; i++) {
+        if (content->rests[i].attribute == index)
+            return &content->rests[i];
+    }
+    return NULL;
+}
+
 /* An attribute whose name means a member of ours gets "attributes." before it. */
 static void attribute_add(struct mapper *m, uint32_t index)
 {
     struct buffer *to = &m->json;
     const struct attribute *a = &m->span->attributes.items[index];
+    const struct content_rest *rest = rest_of(m, index);
+    struct value value = a->value;
+    if (rest != NULL)
+        value = (struct value){.type = VALUE_JSON, .bytes = rest->json};
     const struct trace *trace = &m->traces[index];
     size_t mark = to->size;
     separate(to);
@@ -514,11 +529,11 @@ static void attribute_add(struct mapper *m, uint32_t index)
         buffer_add_byte(to, ':');
     }
     size_t value_at = to->size;
-    json_add_value(to, &a->value);
-    if (fits(m, mark) || a->value.type != VALUE_STRING || value_at + 1024 > ATTRIBUTES_BYTES)
+    json_add_value(to, &value);
+    if (fits(m, mark) || value.type != VALUE_STRING || value_at + 1024 > ATTRIBUTES_BYTES)
         return;
     /* A text that is too long for what room is left: its start, escapes taken at their longest. */
-    struct value start = a->value;
+    struct value start = value;
     start.bytes = text_cut(start.bytes, (ATTRIBUTES_BYTES - value_at) / 6);
     to->size = value_at;
     json_add_value(to, &start);
@@ -582,7 +597,8 @@ void attributes_write(struct mapper *m)
     for (uint32_t i = 0; i < span->attributes.count; i++) {
         bool is_no_body =
             m->log != NULL && i == m->log->attributes.count && m->log->body.type == VALUE_NONE;
-        if (!m->traces[i].hidden && !attribute_is_told(m, i) && !is_no_body)
+        bool stays = !attribute_is_told(m, i) || rest_of(m, i) != NULL;
+        if (!m->traces[i].hidden && stays && !is_no_body)
             attribute_add(m, i);
     }
     size_t mark = to->size;
