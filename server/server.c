@@ -22,6 +22,7 @@
 #include "query/query.h"
 #include "server/alert/alert.h"
 #include "server/auth/auth.h"
+#include "server/grpc/grpc.h"
 #include "server/http/http.h"
 #include "server/ingest/ingest.h"
 #include "server/judge/judge.h"
@@ -59,6 +60,7 @@ struct server {
     struct net_pool *writers;
     struct native *native;
     struct http *http;
+    struct grpc *grpc; /* NULL: off */
     struct pgwire *pgwire;
     struct event *pump_event;  /* the engine's eventfd */
     struct event *pump_soon;   /* once, after an append */
@@ -78,6 +80,7 @@ static void pump(struct server *sv)
     uint64_t durable = engine_pump(sv->engine);
     native_pump(sv->native, durable);
     http_pump(sv->http, durable);
+    grpc_pump(sv->grpc, durable);
     if (durable == sv->durable)
         return;
     sv->durable = durable;
@@ -142,7 +145,8 @@ static void on_drain_look(evutil_socket_t fd, short what, void *context)
     (void)what;
     struct server *sv = context;
     pump(sv);
-    bool idle = native_is_idle(sv->native) && http_requests(sv->http) == 0 && pgwire_sessions(sv->pgwire) == 0;
+    bool idle = native_is_idle(sv->native) && http_requests(sv->http) == 0 &&
+                grpc_requests(sv->grpc) == 0 && pgwire_sessions(sv->pgwire) == 0;
     if (idle || clock_monotonic_ns() > sv->drain_until_ns) {
         if (!idle)
             log_line(LOG_WARN, "server", "some connections did not finish in time and are closed");
@@ -165,6 +169,7 @@ static void on_stop_signal(evutil_socket_t signal_number, short what, void *cont
     sv->drain_until_ns = clock_monotonic_ns() + DRAIN_NS;
     native_drain(sv->native, RECONNECT_AFTER_MS);
     http_drain(sv->http);
+    grpc_drain(sv->grpc);
     pgwire_drain(sv->pgwire);
     on_drain_look(-1, 0, sv);
 }
@@ -331,6 +336,24 @@ static enum status control_start(struct server *sv, struct error *reterr)
     return alerts_start(&options, &sv->alerts, reterr);
 }
 
+static enum status grpc_listen(struct server *sv, struct grpc_options *options, struct error *reterr)
+{
+    const struct server_config *c = sv->config;
+    *options = (struct grpc_options){.loop = sv->loop,
+                                     .writers = sv->writers,
+                                     .auth = sv->auth,
+                                     .engine = sv->engine,
+                                     .ingest = sv->ingest,
+                                     .appended = on_appended,
+                                     .context = sv,
+                                     .tls_cert = c->tls_cert,
+                                     .tls_key = c->tls_key,
+                                     .message_bytes_max = c->ingest_body_bytes,
+                                     .inflight_bytes_max = c->ingest_memory_bytes};
+    enum status s = net_address_parse(slice_text(c->listen_grpc), 0, &options->address, reterr);
+    return s < 0 ? s : grpc_start(options, &sv->grpc, reterr);
+}
+
 static enum status listeners_start(struct server *sv, struct error *reterr)
 {
     const struct server_config *c = sv->config;
@@ -358,6 +381,7 @@ static enum status listeners_start(struct server *sv, struct error *reterr)
                                 .db = sv->db,
                                 .alerts = sv->alerts,
                                 .limits = limits};
+    struct grpc_options grpc;
     struct pgwire_options pg = {.loop = sv->loop,
                                 .queries = sv->queries,
                                 .auth = sv->auth,
@@ -375,8 +399,13 @@ static enum status listeners_start(struct server *sv, struct error *reterr)
         return s;
     if ((s = pgwire_start(&pg, &sv->pgwire, reterr)) < 0)
         return s;
-    (void)printf("ready http=%s:%u native=%s:%u pg=%s:%u\n", http.address.host, http_port(sv->http),
-                 native.address.host, native_port(sv->native), pg.address.host, pgwire_port(sv->pgwire));
+    if (strcmp(c->listen_grpc, "off") != 0 && (s = grpc_listen(sv, &grpc, reterr)) < 0)
+        return s;
+    (void)printf("ready http=%s:%u native=%s:%u ", http.address.host, http_port(sv->http), native.address.host,
+                 native_port(sv->native));
+    if (sv->grpc != NULL)
+        (void)printf("grpc=%s:%u ", grpc.address.host, grpc_port(sv->grpc));
+    (void)printf("pg=%s:%u\n", pg.address.host, pgwire_port(sv->pgwire));
     (void)fflush(stdout);
     return STATUS_OK;
 }
@@ -427,6 +456,7 @@ static void server_unmake(struct server *sv)
     net_pool_destroy(sv->writers);
     native_destroy(sv->native);
     http_stop(sv->http);
+    grpc_stop(sv->grpc);
     pgwire_stop(sv->pgwire);
     event_drop(sv->pump_event);
     event_drop(sv->pump_soon);
