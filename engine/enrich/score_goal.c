@@ -29,8 +29,10 @@
 
 #define GOAL_WORDS_MIN 3u
 #define GOAL_TURNS_MAX 8u
-#define TURN_FULL      1.0
-#define TURN_OTHER     0.5
+/* So many messages after the newest user message are searched for what was told. */
+#define TURN_MESSAGES_MAX 256u
+#define TURN_FULL         1.0
+#define TURN_OTHER        0.5
 
 static double key_weight(uint32_t key)
 {
@@ -179,7 +181,7 @@ bool score_context_kept(struct scorer_run *run, struct score *ret)
     }
     if (told.count == 0)
         return false;
-    for (uint32_t i = newest; i < v->input_count; i++)
+    for (uint32_t i = newest; i < v->input_count && i - newest < TURN_MESSAGES_MAX; i++)
         told_look(&told, facts_of(run, &v->input[i]));
     for (uint32_t i = 0; i < v->output_count; i++)
         told_look(&told, facts_of(run, &v->output[i]));

@@ -29,6 +29,12 @@
 /* A user message of that many words brings its own text along. */
 #define GIVEN_WORDS_MIN 100u
 #define LISTED_MAX      5u
+/* The newest so many messages are the context, and the first so many words of the answer are measured: together they bound
+ * what one span may cost. */
+#define CONTEXT_MAX      256u
+#define ANSWER_WORDS_MAX 4096u
+/* Announcements further behind are not looked for. */
+#define ANNOUNCED_BYTES_MAX (256u << 10)
 
 static uint8_t lower(uint8_t c)
 {
@@ -72,6 +78,8 @@ static bool line_announces(struct slice line)
 
 bool announces_context(struct slice text)
 {
+    if (text.size > ANNOUNCED_BYTES_MAX)
+        text.size = ANNOUNCED_BYTES_MAX;
     while (text.size != 0) {
         const uint8_t *newline = memchr(text.data, '\n', text.size);
         size_t size = newline != NULL ? (size_t)(newline - text.data) : text.size;
@@ -85,8 +93,8 @@ bool announces_context(struct slice text)
 
 /* The sets an answer may rest on, and the question. All belong to the cache or to the scorers. */
 struct context {
-    const struct word_set **words;
-    const struct word_set **pairs;
+    const struct word_set *words[CONTEXT_MAX];
+    const struct word_set *pairs[CONTEXT_MAX];
     uint32_t count;
     const struct word_set *question; /* NULL: none */
     bool cut;                        /* a set is full: words it lacks prove nothing */
@@ -95,7 +103,7 @@ struct context {
 static void context_add(struct context *c, const struct word_set *words,
                         const struct word_set *pairs)
 {
-    if (words->count == 0)
+    if (words->count == 0 || c->count == CONTEXT_MAX)
         return;
     c->cut |= words->count >= WORD_SET_MAX || pairs->count >= WORD_SET_MAX;
     c->words[c->count] = words;
@@ -154,7 +162,7 @@ static void context_collect(struct scorer_run *run, struct context *c)
     if (run->scorers->retrieved_words.count != 0)
         context_add(c, &run->scorers->retrieved_words, &run->scorers->retrieved_pairs);
     /* Newest first: what was fetched last is what most answers are about. */
-    for (uint32_t i = run->view->input_count; i-- > 0;) {
+    for (uint32_t i = run->view->input_count; i-- > 0 && c->count < CONTEXT_MAX;) {
         if (!notes[i].known || notes[i].role == ROLE_ASSISTANT)
             continue;
         const struct message_facts *facts = facts_of(run, &run->view->input[i]);
@@ -174,9 +182,6 @@ static bool context_of(struct scorer_run *run, struct context *ret)
     bool retrieved = retrieved_read(run);
     if (!has_context(run) && !retrieved)
         return false;
-    size_t count = (size_t)run->view->input_count + 1;
-    ret->words = ARENA_ARRAY(run->arena, const struct word_set *, count);
-    ret->pairs = ARENA_ARRAY(run->arena, const struct word_set *, count);
     uint64_t puts = scorer_cache_puts(run->scorers->cache);
     context_collect(run, ret);
     return !ret->cut && scorer_cache_puts(run->scorers->cache) == puts;
@@ -240,7 +245,7 @@ static void support_measure(struct slice text, const struct output_words *words,
 {
     uint32_t before = 0;
     double before_weight = 0;
-    for (uint32_t i = 0; i < words->count; i++) {
+    for (uint32_t i = 0; i < words->count && i < ANSWER_WORDS_MAX; i++) {
         const struct output_word *word = &words->items[i];
         struct slice written = slice_of(text.data + word->start, word->size);
         if (i == 0 && is_polarity(written))

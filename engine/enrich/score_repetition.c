@@ -19,7 +19,8 @@
 #define TOKENS_MIN       20u
 #define TABLE_SLOTS_MIN  64u
 #define TABLE_SLOTS_MAX  65536u
-#define WORD_BYTES_LIMIT 32u /* fewer words than one in that many bytes: bytes are compared */
+#define WORD_BYTES_LIMIT 32u    /* fewer words than one in that many bytes: bytes are compared */
+#define TAIL_BYTES_MAX   65536u /* the last ones, where loops are */
 
 struct seen {
     uint32_t hash; /* 0: free */
@@ -86,6 +87,8 @@ static void words_take(struct repetition *r, const struct output_words *words, s
 
 static void bytes_take(struct repetition *r, struct slice text, struct arena *arena)
 {
+    if (text.size > TAIL_BYTES_MAX)
+        text = slice_of(text.data + text.size - TAIL_BYTES_MAX, TAIL_BYTES_MAX);
     repetition_begin(r, text.size, arena);
     for (size_t i = 0; i < text.size; i++)
         token_take(r, text.data[i]);

@@ -19,7 +19,9 @@
 #include "engine/enrich/rule.h"
 #include "engine/enrich/score_grounding.h"
 
-#define LOOP_REPEATS_DEFAULT        3
+#define LOOP_REPEATS_DEFAULT 3
+/* Words of a message beyond are not looked at; the sets are full long before. */
+#define FACTS_WORDS_MAX             (1u << 20)
 #define RETRIEVAL_SCORE_MIN_DEFAULT 0.2
 
 static const struct {
@@ -222,7 +224,8 @@ static void text_take(struct scorers *s, struct message_facts *facts, struct sli
 {
     struct words words = words_over(text);
     struct word word;
-    for (uint32_t before = 0; words_next(&words, &word); before = word.hash)
+    for (uint32_t before = 0; facts->word_count < FACTS_WORDS_MAX && words_next(&words, &word);
+         before = word.hash)
         word_take(s, facts, word.hash, word.flags, before);
 }
 

@@ -265,6 +265,69 @@ static double failed_first(const struct runs *r, const struct run_signals *signa
     return pairs > 0 ? above / pairs : (double)NAN;
 }
 
+#define CALL(name, arguments)                                                                      \
+    "{\"role\":\"assistant\",\"tool_calls\":[{\"function\":{\"name\":\"" name                      \
+    "\",\"arguments\":\"" arguments "\"}}]}"
+
+struct small_run {
+    bool rewarded;
+    const char *messages[12];
+};
+
+/* Written for this test: two runs that go straight, one that loops and one that loses its way, all of the same length. */
+static const struct small_run small_runs[] = {
+    {true,
+     {USER("Move order 4711 to the Hamburg warehouse"), CALL("get_order", "{\\\"order\\\":4711}"),
+      "{\"role\":\"tool\",\"content\":\"order 4711 in Bremen\"}",
+      CALL("move_order", "{\\\"order\\\":4711,\\\"to\\\":\\\"Hamburg\\\"}"),
+      "{\"role\":\"tool\",\"content\":\"moved\"}",
+      AGENT("Order 4711 is in the Hamburg warehouse now.")}},
+    {true,
+     {USER("Which invoices of March are unpaid?"),
+      CALL("list_invoices", "{\\\"month\\\":\\\"March\\\",\\\"paid\\\":false}"),
+      "{\"role\":\"tool\",\"content\":\"17, 21\"}", CALL("get_invoice", "{\\\"invoice\\\":17}"),
+      "{\"role\":\"tool\",\"content\":\"unpaid\"}",
+      AGENT("Of the March invoices 17 and 21 are unpaid.")}},
+    {false,
+     {USER("Which invoices of March are unpaid?"),
+      CALL("list_invoices", "{\\\"month\\\":\\\"May\\\"}"),
+      "{\"role\":\"tool\",\"content\":\"[]\"}",
+      CALL("list_invoices", "{\\\"month\\\": \\\"May\\\"}"),
+      "{\"role\":\"tool\",\"content\":\"[]\"}",
+      CALL("list_invoices", "{\\\"month\\\":\\\"May\\\"}")}},
+    {false,
+     {USER("Move order 4711 to the Hamburg warehouse"),
+      CALL("search_web", "{\\\"q\\\":\\\"shipping news\\\"}"),
+      "{\"role\":\"tool\",\"content\":\"strikes in Antwerp\"}",
+      CALL("search_web", "{\\\"q\\\":\\\"Antwerp strikes\\\"}"),
+      "{\"role\":\"tool\",\"content\":\"port closed\"}",
+      AGENT("The port of Antwerp is closed by a strike.")}},
+};
+
+Test(goal, small_runs_that_loop_or_lose_their_way_rank_worse)
+{
+    struct fixture *f = fixture_begin(NULL);
+    double worst_rewarded = 0;
+    double best_failed = INFINITY;
+    for (size_t i = 0; i < sizeof small_runs / sizeof small_runs[0]; i++) {
+        static struct trajectory t;
+        t = (struct trajectory){.rewarded = small_runs[i].rewarded};
+        for (; small_runs[i].messages[t.count] != NULL; t.count++) {
+            struct slice body = slice_text(small_runs[i].messages[t.count]);
+            t.messages[t.count] = message_of(body);
+            t.is_step[t.count] = body_has_role(body, "assistant");
+            t.is_user[t.count] = body_has_role(body, "user");
+        }
+        double risk = run_signals_of(f, &t).risk;
+        if (t.rewarded)
+            worst_rewarded = fmax(worst_rewarded, risk);
+        else
+            best_failed = fmin(best_failed, risk);
+    }
+    cr_expect_lt(worst_rewarded, best_failed, "%g %g", worst_rewarded, best_failed);
+    fixture_end(f);
+}
+
 Test(goal, loops_and_drift_together_rank_the_runs_that_failed)
 {
     struct runs r;

@@ -268,6 +268,91 @@ static size_t halueval_read(struct fixture *f, struct slice file, struct answer_
     return count;
 }
 
+struct labelled {
+    const char *text, *question, *right, *wrong;
+};
+
+/* Written for this test; right and wrong answers are about equally long, and the wrong ones use the question's words. */
+static const struct labelled labelled_answers[] = {
+    {"The lighthouse at Roter Sand was finished in 1885. It stands in the Weser estuary.",
+     "When was the lighthouse finished?", "The lighthouse was finished in 1885.",
+     "The lighthouse was finished in 1911."},
+    {"Refunds are paid within ten days to the card that was charged.", "How are refunds paid?",
+     "Refunds are paid to the card that was charged.",
+     "Refunds are paid as vouchers for the online shop."},
+    {"The board consists of Ines Okafor (chair), Tomas Lindqvist and Wei Zhang.",
+     "Who chairs the board?", "Ines Okafor", "Peter Hansen"},
+    {"Room 12 holds 40 people; room 14 holds 85 and has a projector.",
+     "Which room has a projector?", "room 14 has a projector", "room 15 has a projector"},
+    {"The service restarts every night at 02:30 UTC unless a backup is running.",
+     "When does the service restart?", "every night at 02:30 UTC", "every morning at 06:15 CET"},
+    {"Lithium is the lightest metal. Osmium is the densest element.",
+     "What is the densest element?", "Osmium is the densest element.",
+     "Iridium is the densest element."},
+    {"Customers of the Basic plan may call support on weekdays; Gold customers may call at any time.",
+     "Who may call at any time?", "Gold customers may call at any time.",
+     "Platinum members may call at any time."},
+    {"The treaty was signed in Utrecht by delegates of nine states.",
+     "Where was the treaty signed?", "The treaty was signed in Utrecht.",
+     "The treaty was signed in Geneva."},
+    {"Version 3.2 drops support for TLS 1.1.", "What does version 3.2 drop?",
+     "Version 3.2 drops support for TLS 1.1.", "Version 3.2 drops support for IPv6 sockets."},
+    {"Ferries leave Stavanger at 8 and 16 o'clock and need four hours.", "When do ferries leave?",
+     "Ferries leave at 8 and 16 o'clock.", "Ferries leave at 9 and 18 o'clock."},
+};
+
+Test(grounding, labelled_answers_are_ranked_without_any_shared_data)
+{
+    struct fixture *f = fixture_begin(NULL);
+    enum {
+        COUNT = sizeof labelled_answers / sizeof labelled_answers[0]
+    };
+    struct answer_pair pairs[COUNT];
+    for (size_t i = 0; i < COUNT; i++) {
+        const struct labelled *l = &labelled_answers[i];
+        struct slice text = slice_text(l->text);
+        struct slice question = slice_text(l->question);
+        pairs[i] = (struct answer_pair){
+            .right = halueval_score(f, text, question, slice_text(l->right)),
+            .wrong = halueval_score(f, text, question, slice_text(l->wrong)),
+            .right_overlap = token_overlap(text, slice_text(l->right)),
+            .wrong_overlap = token_overlap(text, slice_text(l->wrong)),
+        };
+        cr_expect_gt(pairs[i].right, pairs[i].wrong, "%s", l->question);
+    }
+    struct ranking ours = rank(pairs, COUNT, offsetof(struct answer_pair, right),
+                               offsetof(struct answer_pair, wrong), is_any);
+    struct ranking overlap = rank(pairs, COUNT, offsetof(struct answer_pair, right_overlap),
+                                  offsetof(struct answer_pair, wrong_overlap), is_any);
+    printf("labelled here: grounding AUC %.3f, token overlap %.3f\n", ours.pooled, overlap.pooled);
+    cr_expect_gt(ours.pooled, 0.95);
+    cr_expect_geq(ours.pooled, overlap.pooled);
+    fixture_end(f);
+}
+
+Test(grounding, long_histories_and_answers_are_scored_within_bounds)
+{
+    struct fixture *f = fixture_begin(NULL);
+    struct buffer answer = {0};
+    for (uint32_t i = 0; i < 60000; i++)
+        buffer_printf(&answer, "w%x ", i * 2654435761u);
+    uint32_t count = 20000;
+    struct text_message *history = mem_zero(count, sizeof *history);
+    for (uint32_t i = 0; i < count; i++) {
+        char text[64];
+        int size = snprintf(text, sizeof text, "result number %u of many", i);
+        history[i] = message_of(slice_text(said(f, "tool", slice_of(text, (size_t)size))));
+    }
+    f->view.input = history;
+    f->view.input_count = count;
+    fixture_output(f, said(f, "assistant", buffer_slice(&answer)));
+    cr_expect_eq(fixture_run(f, SCORER_grounding), 0);
+    cr_expect_leq(scorers_memory(f->scorers), SCORER_CACHE_BYTES_MAX);
+    mem_free(history);
+    buffer_deinit(&answer);
+    fixture_end(f);
+}
+
 static struct ranking rank_print(const char *what, const struct answer_pair *pairs, size_t count,
                                  bool (*wanted)(const struct answer_pair *))
 {
