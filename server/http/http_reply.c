@@ -1,7 +1,6 @@
 /*
  * http_reply.c - answers, and jobs that answer later.
  */
-#include <openssl/evp.h>
 #include <stdio.h>
 
 #include "engine/base/check.h"
@@ -140,18 +139,6 @@ void request_fail(struct request *r, const struct error *error)
         r->fail(r, error);
     else
         reply_error(r->event, error, SLICE_EMPTY);
-}
-
-size_t base64_decode(struct slice text, uint8_t *to, size_t size_max)
-{
-    if (text.size == 0 || text.size % 4 != 0 || text.size / 4 * 3 > size_max)
-        return 0;
-    int size = EVP_DecodeBlock(to, text.data, (int)text.size);
-    if (size < 0)
-        return 0;
-    size_t padding =
-        (size_t)(text.data[text.size - 1] == '=') + (size_t)(text.data[text.size - 2] == '=');
-    return (size_t)size - padding;
 }
 
 /* ---- jobs ---- */

@@ -81,9 +81,6 @@ struct http_job {
     struct http_job *next_waiting;
     struct slice statement; /* for the caret of an error */
 };
-/* The key a request carries: Bearer, Basic (either half), or one of the vendors' headers. */
-#define KEY_TEXT_MAX 512
-struct slice request_key(struct evhttp_request *event, char buffer[KEY_TEXT_MAX]);
 /* google.rpc.Status in the request's encoding (http_otlp.c). */
 void otlp_fail(struct request *r, const struct error *error);
 /* An error where the request stands: by its route's protocol. */
@@ -95,8 +92,6 @@ void http_job_start(struct request *r, struct net_pool *pool, struct http_job *j
 void http_waiting_cancel(struct http *h);
 /* Tells all jobs to stop. */
 void http_jobs_cancel(struct http *h);
-/* RFC 4648; returns the bytes written, 0 when it is not base64 or too long. */
-size_t base64_decode(struct slice text, uint8_t *to, size_t size_max);
 
 typedef void route_handler(struct request *r);
 #define ROUTE(method, path, scope, handler, summary) route_handler handler;

@@ -13,12 +13,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/queue.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
 #include "engine/base/check.h"
 #include "engine/base/clock.h"
 #include "engine/span/cell.h"
+#include "server/auth/key_header.h"
 #include "server/http/http_request.h"
 
 #define HEADER_BYTES_MAX (16 * 1024)
@@ -73,6 +75,23 @@ bool request_project(struct request *r, uint32_t *ret_project)
     return false;
 }
 
+/* The key a request carries; empty: none. */
+static struct slice request_key(struct evhttp_request *event, char buffer[KEY_HEADER_BYTES_MAX])
+{
+    const struct evkeyval *best = NULL;
+    const struct evkeyval *header;
+    int best_rank = 0;
+    TAILQ_FOREACH(header, evhttp_request_get_input_headers(event), next)
+    {
+        int rank = key_header_rank(slice_text(header->key));
+        if (rank > best_rank) {
+            best_rank = rank;
+            best = header;
+        }
+    }
+    return best == NULL ? SLICE_EMPTY : key_header_read(slice_text(best->value), buffer);
+}
+
 /* "/a" that path, "/a/" it and one more segment, a star and "/a" any path that ends so. */
 static bool route_matches(const char *route, size_t size, const char *path)
 {
@@ -122,7 +141,7 @@ static void reply_no_route(struct evhttp_request *event, const char *path)
 static void dispatch(struct request *r, const char *path)
 {
     char allow[64];
-    char key_buffer[KEY_TEXT_MAX];
+    char key_buffer[KEY_HEADER_BYTES_MAX];
     struct error error = {0};
     const struct route *route =
         route_find(evhttp_request_get_command(r->event), path, allow, &r->rest);
