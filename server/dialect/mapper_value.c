@@ -76,7 +76,9 @@ static bool value_scaled(const struct value *v, int64_t scale, int64_t least, st
         if (!(scaled > -9e18 && scaled < 9e18))
             return false;
         whole = llround(scaled);
-        exact = (double)whole / (double)scale == v->number;
+        /* Seconds measured in a double are a few units of its last place off a whole nanosecond. */
+        double off = fabs((double)whole / (double)scale - v->number);
+        exact = scale == 1 ? off == 0 : off <= 1e-12 * fabs(v->number);
     } else if (v->type == VALUE_STRING) {
         enum decimal_result result = decimal_to_int(v->bytes, scale, 1, &whole);
         if (result != DECIMAL_EXACT && result != DECIMAL_ROUNDED)

@@ -107,7 +107,7 @@ Test(mapper, langsmith_call)
         "\"langsmith.trace.session_name\":\"support\",\"gen_ai.response.finish_reasons\":\"stop\","
         "\"langsmith.usage_metadata\":\"{\\\"input_tokens\\\":120,\\\"output_tokens\\\":34,\\\"total_tokens\\\":154,"
         "\\\"input_token_details\\\":{\\\"cache_read\\\":64},\\\"output_token_details\\\":{\\\"reasoning\\\":8}}\"}");
-    EXPECT(&f, "kind=llm", "provider=langchain", "model=gpt-4o", "temperature=0.2", "session=t1",
+    EXPECT(&f, "kind=llm", "provider=openai", "model=gpt-4o", "temperature=0.2", "session=t1",
            "user_id=u1", "finish_reason=stop", "tokens_in=120", "tokens_out=34", "tokens_cached=64",
            "tokens_reasoning=8");
 }
