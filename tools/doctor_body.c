@@ -74,7 +74,17 @@ static bool is_named(struct slice name, const char *wanted)
            strncasecmp((const char *)name.data, wanted, name.size) == 0;
 }
 
-/* HTTP/2 pseudo-headers begin with ':'. */
+/* What a header may be called (RFC 9110 5.6.2, as far as anybody goes); pseudo-headers of HTTP/2 begin with ':'. */
+static bool is_token(struct slice name)
+{
+    for (size_t i = 0; i < name.size; i++) {
+        if (!isalnum(name.data[i]) && (name.data[i] == 0 || strchr("-_.", name.data[i]) == NULL) &&
+            (name.data[i] != ':' || i > 0))
+            return false;
+    }
+    return name.size > 0;
+}
+
 static void header_take(struct doctor_source *s, struct slice name, struct slice value)
 {
     char path[512] = "x ";
@@ -109,7 +119,7 @@ enum status doctor_headers_read(struct doctor_source *source, const char *name, 
             continue;
         }
         const uint8_t *colon = memchr(line.data + 1, ':', line.size - 1);
-        if (colon == NULL)
+        if (colon == NULL || !is_token(slice_of(line.data, (size_t)(colon - line.data))))
             return error_set(reterr, STATUS_INVALID,
                              "%s:%u: '%.*s' is no header: expected NAME: VALUE", name, number,
                              (int)(line.size < 40 ? line.size : 40), line.data);

@@ -126,7 +126,8 @@ static int by_column(const void *a, const void *b)
     return (x->column->id > y->column->id) - (x->column->id < y->column->id);
 }
 
-static void print_cells(struct printer *p, uint32_t row, bool scores)
+/* The cells of the row, or its scores, below a title when there are any. */
+static void print_cells(struct printer *p, uint32_t row, bool scores, const char *title)
 {
     const struct batch *spans = &p->d->work.spans;
     for (uint32_t i = 0; i < spans->column_count; i++) {
@@ -134,6 +135,8 @@ static void print_cells(struct printer *p, uint32_t row, bool scores)
         const struct vector *v = &spans->columns[i].vector;
         if (!vector_has(v, row) || is_score(column) != scores)
             continue;
+        buffer_add_text(p->to, title);
+        title = "";
         buffer_reset(&p->cell);
         doctor_cell_add(p->d, column, v, row, false, &p->cell);
         buffer_add_text(p->to, "    ");
@@ -180,10 +183,8 @@ static void print_item(struct printer *p, uint32_t index)
     buffer_add_text(p->to, "  what became of it\n");
     print_notes(p, index);
     if (item->row != UINT32_MAX) {
-        buffer_add_text(p->to, "  the row\n");
-        print_cells(p, item->row, false);
-        buffer_add_text(p->to, "  scores given on arrival\n");
-        print_cells(p, item->row, true);
+        print_cells(p, item->row, false, "  the row\n");
+        print_cells(p, item->row, true, "  scores given on arrival\n");
     }
     if (item->score_count > 0) {
         buffer_add_text(p->to, "  scores it brings\n");
