@@ -113,6 +113,28 @@ if [ -f ../shared/data/tau_bench_gpt4o_airline.json ]; then
     "$driftline" ingest --format chat ../shared/data/tau_bench_gpt4o_airline.json
 fi
 
+step "Any SDK: one OTLP request, as a Langfuse client sends it, with what goes wrong behind HTTP 200"
+now=$(date +%s)
+observation() { # span, parent, name, second, attributes
+    printf '{"traceId":"5b8aa5a2d2c872e8321cf37308d69df2","spanId":"%s","parentSpanId":"%s","name":"%s","startTimeUnixNano":"%s000000000","endTimeUnixNano":"%s400000000","attributes":[%s],"status":{}}' \
+        "$1" "$2" "$3" $((now + $4)) $((now + $4)) "$5"
+}
+text() { printf '{"key":"%s","value":{"stringValue":"%s"}}' "$1" "$2"; }
+{
+    printf '{"resourceSpans":[{"resource":{"attributes":[%s]},"scopeSpans":[{"scope":{"name":"langfuse-sdk"},"spans":[' "$(text service.name help-desk)"
+    observation 051581bf3cb55c11 "" agent -8 "$(text langfuse.observation.type agent),$(text langfuse.session.id demo-session)"
+    printf ,
+    observation 051581bf3cb55c12 051581bf3cb55c11 plan -7 "$(text langfuse.observation.type generation),$(text langfuse.observation.model.name gpt-4o-mini),$(text langfuse.observation.usage_details '{\"input\":56,\"output\":12,\"input_cached_tokens\":64,\"total\":132}'),$(text langfuse.observation.metadata.finish_reason length),$(text langfuse.observation.output '{\"role\":\"assistant\",\"tool_calls\":[{\"id\":\"call_1\",\"type\":\"function\",\"function\":{\"name\":\"lookup_order\",\"arguments\":\"{\\\"order_id\\\": 47\"}}]}')"
+    printf ,
+    observation 051581bf3cb55c13 051581bf3cb55c11 lookup_order -6 "$(text langfuse.observation.type tool),$(text langfuse.observation.level ERROR),$(text langfuse.observation.status_message 'connect ETIMEDOUT')"
+    printf ,
+    observation 051581bf3cb55c14 051581bf3cb55c11 answer -5 "$(text langfuse.observation.type generation),$(text langfuse.observation.model.name gpt-4o-mini),$(text langfuse.observation.input '[{\"role\":\"user\",\"content\":\"Who ordered 4711?\"}]'),$(text langfuse.observation.output 'Jane Roe, jane.roe@example.com, card 4111 1111 1111 1111.')"
+    printf ']}]}]}'
+} >"$work/otlp.json"
+curl -s -w '   answered %{http_code}: acknowledged, so durable, classified, priced and scored\n' -H "Content-Type: application/json" \
+    -H "Authorization: Bearer $DRIFTLINE_KEY" --data-binary @"$work/otlp.json" "http://$DRIFTLINE_HTTP/api/public/otel/v1/traces"
+show "select name, kind, model, status, error_class, tokens_in, round(cost_usd, 8) as cost_usd, findings from spans where service = 'help-desk' order by time"
+
 step "Which prompt version drifts? Mean groundedness of the last hour against the 12 hours before"
 show "select prompt_name, prompt_version, count(score.groundedness) as n, round(drift(score.groundedness, '1h', '12h'), 4) as drift from spans where kind = 'llm' group by 1, 2 having count(score.groundedness) > 200 order by drift limit 5"
 
@@ -141,6 +163,7 @@ step "Now you"
 cat <<TRY
    ./run demo --keep                       the same, and the server stays up
    ./run serve                             a server of your own in ./driftline-data
+   build/driftline doctor otlp FILE        what became of every attribute of a recorded request
    build/driftline help                    all commands
    build/driftline sql                     the shell (\\help inside); the dialect is query/DIALECT.md
    PGPASSWORD=\$DRIFTLINE_KEY psql -h ${pg_address%:*} -p ${pg_address##*:} -U KEY_ID -d default
