@@ -143,27 +143,34 @@ static enum json_token take_number(struct json *j)
 #define REPEAT(byte) (UINT64_MAX / 255 * (byte))
 #define HAS_ZERO(v)  (((v)-REPEAT(0x01)) & ~(v)&REPEAT(0x80))
 
-/* True when one of eight bytes ends a plain run: a quote, a backslash or a control character. */
-static bool has_special(uint64_t v)
+/* Bits in those of eight bytes that end a plain run: a quote, a backslash or a control character. The lowest is right; a borrow
+ * may set wrong ones above it. */
+static uint64_t special_bits(uint64_t v)
 {
     uint64_t quote = HAS_ZERO(v ^ REPEAT('"'));
     uint64_t backslash = HAS_ZERO(v ^ REPEAT('\\'));
     uint64_t control = (v - REPEAT(0x20)) & ~v & REPEAT(0x80);
-    return (quote | backslash | control) != 0;
+    return quote | backslash | control;
 }
 
 static void skip_plain(struct json *j)
 {
     const uint8_t *data = j->text.data;
+    size_t size = j->text.size;
+    size_t at = j->at;
     uint64_t eight;
-    while (j->text.size - j->at >= sizeof eight) {
-        memcpy(&eight, data + j->at, sizeof eight);
-        if (has_special(eight))
-            break;
-        j->at += sizeof eight;
+    while (size - at >= sizeof eight) {
+        memcpy(&eight, data + at, sizeof eight);
+        uint64_t special = special_bits(eight);
+        if (special != 0) {
+            j->at = at + (size_t)__builtin_ctzll(special) / 8;
+            return;
+        }
+        at += sizeof eight;
     }
-    while (j->at < j->text.size && data[j->at] >= 0x20 && data[j->at] != '"' && data[j->at] != '\\')
-        j->at++;
+    while (at < size && data[at] >= 0x20 && data[at] != '"' && data[at] != '\\')
+        at++;
+    j->at = at;
 }
 
 static int hex_digit(int c)
@@ -177,8 +184,11 @@ static int hex_digit(int c)
 /* Past a backslash: checks and skips the rest of the escape. */
 static bool skip_escape(struct json *j)
 {
+    static const bool known[256] = {
+        ['"'] = true, ['\\'] = true, ['/'] = true, ['b'] = true, ['f'] = true,
+        ['n'] = true, ['r'] = true,  ['t'] = true, ['u'] = true};
     int c = json_peek(j);
-    if (c == -1 || c == 0 || strchr("\"\\/bfnrtu", c) == NULL)
+    if (c == -1 || !known[c])
         return false;
     j->at++;
     for (int i = 0; c == 'u' && i < 4; i++) {

@@ -323,3 +323,65 @@ Test(json, every_character_survives_writing_and_reading)
     buffer_deinit(&b);
     arena_deinit(&arena);
 }
+
+Test(json, deep_readers_go_as_deep_as_they_were_told)
+{
+    char text[2 * (JSON_DEEP_MAX + 1)];
+    for (uint32_t limit = 1; limit <= JSON_DEEP_MAX; limit = limit < 60 ? limit * 3 : limit + 1) {
+        for (uint32_t depth = limit; depth <= limit + 1; depth++) {
+            for (uint32_t i = 0; i < depth; i++) {
+                text[i] = '[';
+                text[depth + i] = ']';
+            }
+            struct json j = json_over_deep(slice_of(text, 2 * (size_t)depth), limit);
+            enum json_token t;
+            while ((t = json_next(&j)) > 0) {
+            }
+            cr_assert(eq(int, t, depth <= limit ? JSON_END : JSON_ERROR), "depth %u of %u", depth,
+                      limit);
+        }
+    }
+}
+
+Test(json, levels_beyond_64_remember_what_they_are)
+{
+    struct buffer text = {0};
+    for (int i = 0; i < 100; i++)
+        buffer_add_text(&text, i % 2 == 0 ? "{\"a\":" : "[");
+    buffer_add_text(&text, "1");
+    for (int i = 100; i-- > 0;)
+        buffer_add_text(&text, i % 2 == 0 ? "}" : "]");
+    struct json j = json_over_deep(buffer_slice(&text), 100);
+    enum json_token t;
+    while ((t = json_next(&j)) > 0) {
+    }
+    cr_assert(eq(int, t, JSON_END), "%s", j.reason);
+    text.data[text.size - 10] ^= ']' ^ '}';
+    j = json_over_deep(buffer_slice(&text), 100);
+    while ((t = json_next(&j)) > 0) {
+    }
+    cr_assert(eq(int, t, JSON_ERROR));
+    buffer_deinit(&text);
+}
+
+Test(json, leaping_lands_where_skipping_does)
+{
+    static const char *const values[] = {
+        "{}", "[]", "[1,[2,{\"a\":\"]}\\\"\"}],\"[\"]", "{\"}\":{\"{\":[]}}", "\"x\"", "5", "null"};
+    for (size_t i = 0; i < sizeof values / sizeof values[0]; i++) {
+        char text[128];
+        (void)snprintf(text, sizeof text, "{\"before\":%s,\"after\":7}", values[i]);
+        struct json j = json_over(slice_text(text));
+        (void)json_next(&j);
+        (void)json_next(&j);
+        cr_assert(json_leap(&j, json_next(&j)));
+        cr_assert(eq(int, json_next(&j), JSON_KEY));
+        cr_assert(slice_is(j.raw, "after"));
+        cr_assert(eq(int, json_next(&j), JSON_NUMBER));
+        cr_assert(eq(int, json_next(&j), JSON_OBJECT_END));
+        cr_assert(eq(int, json_next(&j), JSON_END));
+    }
+    struct json cut = json_over(slice_text("[[1,2"));
+    cr_assert(not(json_leap(&cut, json_next(&cut))));
+    cr_assert(eq(int, json_next(&cut), JSON_ERROR));
+}
