@@ -229,62 +229,63 @@ static void result_add(struct reader *r, const struct members *m, int nesting)
 }
 
 /* One part of a content array. */
-static void part_add(struct reader *r, struct slice object, int nesting)
+static void part_add(struct reader *r, const struct members *m, int nesting)
 {
-    struct members m;
     struct members inner;
-    if (!members_of(object, &m))
-        return;
-    struct slice type = member_text(&m, FIELD_TYPE, r->arena);
+    struct slice type = member_text(m, FIELD_TYPE, r->arena);
     if (is_reasoning(type))
         return;
-    if (m.values[FIELD_TOOL_RESULT].size != 0) {
-        if (members_of(m.values[FIELD_TOOL_RESULT], &inner))
+    if (m->values[FIELD_TOOL_RESULT].size != 0) {
+        if (members_of(m->values[FIELD_TOOL_RESULT], &inner))
             result_add(r, &inner, nesting);
     } else if (is_result_type(type)) {
-        result_add(r, &m, nesting);
-    } else if (m.values[FIELD_CALL].size != 0 || is_call_type(type)) {
-        call_add(r, &m);
+        result_add(r, m, nesting);
+    } else if (m->values[FIELD_CALL].size != 0 || is_call_type(type)) {
+        call_add(r, m);
     } else {
         r->spoken_count += nesting == 1;
         content_add(r,
-                    first_of(m.values[FIELD_TEXT],
-                             first_of(m.values[FIELD_CONTENT], m.values[FIELD_REFUSAL])),
+                    first_of(m->values[FIELD_TEXT],
+                             first_of(m->values[FIELD_CONTENT], m->values[FIELD_REFUSAL])),
                     nesting);
     }
 }
 
-/* An array that holds no part we know (a list of rows a tool answered) stands for itself. */
-static bool is_parts(struct slice content)
+static bool is_part(const struct members *m)
 {
-    struct json j = json_over(content);
-    struct members m;
-    if (json_next(&j) != JSON_ARRAY_BEGIN)
-        return false;
-    enum json_token t = json_next(&j);
-    if (t == JSON_STRING || t == JSON_ARRAY_END)
-        return true;
-    return t == JSON_OBJECT_BEGIN && members_read(&j, &m) &&
-           (m.values[FIELD_TYPE].size | m.values[FIELD_TEXT].size | m.values[FIELD_CONTENT].size |
-            m.values[FIELD_CALL].size | m.values[FIELD_TOOL_RESULT].size) != 0;
+    return (m->values[FIELD_TYPE].size | m->values[FIELD_TEXT].size |
+            m->values[FIELD_CONTENT].size | m->values[FIELD_CALL].size |
+            m->values[FIELD_TOOL_RESULT].size) != 0;
 }
 
-/* A content: a text, an array of parts or texts, or any JSON, which stands for itself. */
+/* Adds the items of an array of parts or texts. False: it begins with something else. */
+static bool parts_add(struct reader *r, struct slice array, int nesting)
+{
+    struct json j = json_over(array);
+    (void)json_next(&j);
+    bool first = true;
+    for (enum json_token t; (t = json_next(&j)) > 0 && t != JSON_ARRAY_END; first = false) {
+        struct members m;
+        if (t == JSON_OBJECT_BEGIN) {
+            if (!members_read(&j, &m) || (first && !is_part(&m)))
+                return false;
+            part_add(r, &m, nesting);
+        } else if (t == JSON_STRING) {
+            piece_add(r, value_text(json_skip(&j, t), r->arena));
+        } else if (first) {
+            return false;
+        } else {
+            (void)json_skip(&j, t);
+        }
+    }
+    return true;
+}
+
+/* A content: a text, an array of parts or texts, or any JSON (rows a tool answered), which stands for itself. */
 static void content_add(struct reader *r, struct slice content, int nesting)
 {
-    if (kind_of(content) != '[' || nesting >= NESTING_MAX || !is_parts(content)) {
+    if (kind_of(content) != '[' || nesting >= NESTING_MAX || !parts_add(r, content, nesting + 1))
         piece_add(r, value_text(content, r->arena));
-        return;
-    }
-    struct json j = json_over(content);
-    (void)json_next(&j);
-    for (enum json_token t; (t = json_next(&j)) > 0 && t != JSON_ARRAY_END;) {
-        struct slice item = json_skip(&j, t);
-        if (t == JSON_OBJECT_BEGIN)
-            part_add(r, item, nesting + 1);
-        else if (t == JSON_STRING)
-            piece_add(r, value_text(item, r->arena));
-    }
 }
 
 static void calls_add(struct reader *r, struct slice calls)
@@ -294,7 +295,9 @@ static void calls_add(struct reader *r, struct slice calls)
         return;
     for (enum json_token t; (t = json_next(&j)) > 0 && t != JSON_ARRAY_END;) {
         struct members m;
-        if (members_of(json_skip(&j, t), &m))
+        if (t != JSON_OBJECT_BEGIN)
+            (void)json_skip(&j, t);
+        else if (members_read(&j, &m))
             call_add(r, &m);
     }
 }

@@ -267,8 +267,12 @@ static const uint8_t *ascii_take(const uint8_t *at, const uint8_t *end, struct s
     s->size = (uint32_t)(at - start);
     for (uint32_t i = 0; i < s->size; i += 8) {
         uint64_t eight = 0;
-        size_t left = (size_t)(end - start) - i;
-        memcpy(&eight, start + i, left < 8 ? left : 8);
+        if (end - start >= (ptrdiff_t)(i + 8)) {
+            memcpy(&eight, start + i, sizeof eight);
+        } else {
+            for (uint32_t k = i; k < s->size; k++)
+                eight |= (uint64_t)start[k] << (8 * (k - i));
+        }
         eight |= UINT64_MAX / 255 * 0x20;
         memcpy(s->bytes + i, &eight, sizeof eight);
     }
