@@ -1,19 +1,20 @@
 /*
  * judge_fill.c - finds what the rules want among what was committed since the last look.
  *
- * Place:     spans and tags past the watermark -> [here] -> judge_item
+ * Place:     spans past the watermark, older ones tagged or scored past it -> [here] -> judge_item
  * Pages:     rows come ordered by commit. A full page may have cut its last commit in two, so that commit is left for the next
  *            page; a page is longer than any commit, so there is always progress.
  * Sampling:  by a hash of the trace id, so that a trace is taken whole and by every rule of the same share.
  */
 #include "engine/base/check.h"
 #include "engine/base/clock.h"
+#include "engine/base/intern.h"
 #include "engine/base/limits.h"
 #include "server/judge/judge_internal.h"
 
 #define PAGE_ROWS       (BATCH_ROWS_MAX + 1)
 #define FILL_TIMEOUT_NS (60 * NS_PER_S)
-#define TAGGED_MAX      500u /* traces asked for in one query */
+#define AMENDED_MAX     500u /* spans asked for in one query */
 
 /* A score is low where the scorers left words for it. */
 #define FLAGGED "(error_class <> 'none' or findings is not null)"
@@ -187,48 +188,98 @@ static enum status page_read(struct filler *f, bool *ret_done, struct error *ret
     return s;
 }
 
-/* ---- tags that came later ---- */
+/* ---- spans that were amended since ---- */
 
-/* Spans of these traces that the rule would have taken as flagged. Tagged spans of one trace are few, the others are queued too only
- * if they are flagged themselves. */
-static enum status tagged_take(struct filler *f, const struct query_value *traces, uint32_t count,
-                               struct error *reterr)
+/* Spans that the last look passed over may be wanted now: they got a class or a score. Rows are (trace_id, span_id). */
+struct amended {
+    const struct query_result *rows;
+    struct intern spans; /* of the pairs asked for at once: trace and span, hex */
+};
+
+static void pair_key(const struct query_value *cells, char to[ID128_HEX_BYTES + ID64_HEX_BYTES])
 {
+    memcpy(to, cells[0].text.data, ID128_HEX_BYTES);
+    memcpy(to + ID128_HEX_BYTES, cells[1].text.data, ID64_HEX_BYTES);
+}
+
+static void amended_statement(const struct filler *f, struct amended *a, uint64_t first,
+                              uint64_t end, struct buffer *to)
+{
+    char key[ID128_HEX_BYTES + ID64_HEX_BYTES];
+    intern_reset(&a->spans);
+    buffer_add_text(to, "select trace_id, span_id, " FLAGGED " from spans where trace_id in (");
+    for (uint64_t row = first; row < end; row++) {
+        pair_key(&a->rows->cells[row * 2], key);
+        (void)intern_add(&a->spans, slice_of(key, sizeof key));
+        buffer_printf(to, "%s'%.32s'", row == first ? "" : ",", key);
+    }
+    buffer_printf(to, ") and seq <= $1 and (\n%s\n)", f->rule->where);
+    if (f->rule->sample <= 0)
+        buffer_add_text(to, " and " FLAGGED);
+}
+
+static enum status amended_page(struct filler *f, struct amended *a, uint64_t first, uint64_t end,
+                                struct error *reterr)
+{
+    char key[ID128_HEX_BYTES + ID64_HEX_BYTES];
     struct buffer text = {0};
     struct query_result *rows = NULL;
-    buffer_add_text(&text, "select trace_id, span_id, " FLAGGED " from spans where " FLAGGED
-                           " and trace_id in (");
-    for (uint32_t i = 0; i < count; i++)
-        buffer_printf(&text, "%s'%.*s'", i == 0 ? "" : ",", SLICE_ARG(traces[i].text));
-    buffer_printf(&text, ") and seq <= $1 and (\n%s\n)", f->rule->where);
     const struct query_value parameter = int_value(f->from_seq);
+    amended_statement(f, a, first, end, &text);
     enum status s = ask(f, buffer_slice(&text), &parameter, 1, &rows, reterr);
     buffer_deinit(&text);
     if (s < 0)
         return s;
     f->count = 0;
-    for (uint64_t row = 0; row < rows->row_count; row++)
-        candidate_add(f, &rows->cells[row * 3]);
+    for (uint64_t row = 0; row < rows->row_count; row++) {
+        pair_key(&rows->cells[row * 3], key);
+        if (intern_find(&a->spans, slice_of(key, sizeof key)) != 0)
+            candidate_add(f, &rows->cells[row * 3]);
+    }
     s = page_commit(f, f->from_seq, reterr);
     query_result_destroy(rows);
     return s;
 }
 
-/* A span that was fine when it came and was tagged since is flagged too. */
-static enum status tags_take(struct filler *f, struct error *reterr)
+/* statement: the amended spans of the commits ($1, $2]. */
+static enum status amended_take(struct filler *f, const char *statement, struct error *reterr)
 {
     struct query_result *rows = NULL;
+    struct amended a;
     const struct query_value parameters[] = {int_value(f->from_seq), int_value(f->until_seq)};
-    enum status s = ask(f,
-                        slice_text("select distinct trace_id from tags where seq > $1 and seq <= $2"
-                                   " and class <> 'none'"),
-                        parameters, 2, &rows, reterr);
-    for (uint64_t at = 0; s >= 0 && at < rows->row_count; at += TAGGED_MAX) {
+    enum status s = ask(f, slice_text(statement), parameters, 2, &rows, reterr);
+    if (s < 0)
+        return s;
+    a.rows = rows;
+    intern_init(&a.spans);
+    for (uint64_t at = 0; s >= 0 && at < rows->row_count; at += AMENDED_MAX) {
         uint64_t left = rows->row_count - at;
-        s = tagged_take(f, &rows->cells[at], (uint32_t)(left < TAGGED_MAX ? left : TAGGED_MAX),
-                        reterr);
+        s = amended_page(f, &a, at, at + (left < AMENDED_MAX ? left : AMENDED_MAX), reterr);
     }
+    intern_deinit(&a.spans);
     query_result_destroy(rows);
+    return s;
+}
+
+/* Only what the rule may care about: classes when it takes flagged spans or names them, scores when it names them. Those of
+ * the engine's own scorers (source rule) come with their span and were seen with it. */
+static enum status amendments_take(struct filler *f, struct error *reterr)
+{
+    const struct judge_rule *rule = f->rule;
+    bool classes = rule->flagged || strcasestr(rule->where, "class") != NULL;
+    bool scores = strcasestr(rule->where, "score") != NULL;
+    enum status s = STATUS_OK;
+    if (classes)
+        s = amended_take(f,
+                         "select distinct trace_id, span_id from tags"
+                         " where seq > $1 and seq <= $2 and span_id is not null",
+                         reterr);
+    if (s >= 0 && scores)
+        s = amended_take(
+            f,
+            "select distinct trace_id, span_id from scores where seq > $1 and seq <= $2"
+            " and span_id is not null and source is distinct from 'rule'",
+            reterr);
     return s;
 }
 
@@ -258,8 +309,8 @@ static enum status rule_fill(struct filler *f, struct error *reterr)
                    "select max(seq) from judge_watermark where rule = ?1 and project in (0, ?2)",
                    f->rule->name, f->project, &seq, reterr);
     f->from_seq = (uint64_t)seq;
-    if (s >= 0 && f->rule->flagged && f->from_seq < f->until_seq)
-        s = tags_take(f, reterr);
+    if (s >= 0 && f->from_seq < f->until_seq)
+        s = amendments_take(f, reterr);
     bool done = f->from_seq >= f->until_seq;
     while (s >= 0 && !done) {
         s = one_number(

@@ -82,6 +82,7 @@ enum status judge_row_fence(const struct judge_row *row, int64_t id, int64_t tok
 
 /* ---- leases that ended without a word ---- */
 
+/* "+rule" keeps SQLite from the index that begins with the rule: few items are leased, many wait. */
 enum status judge_expire(struct judge *j, int64_t now_ns, struct error *reterr)
 {
     enum status s = STATUS_OK;
@@ -91,7 +92,7 @@ enum status judge_expire(struct judge *j, int64_t now_ns, struct error *reterr)
             j->control,
             "update judge_item set state = case when attempts >= ?3 then 'poison' else 'queued' end, next = ?1,"
             " finished = case when attempts >= ?3 then ?1 end, reason = 'the lease of ' || worker || ' ran out'"
-            " where rule = ?2 and state in ('leased','writing') and lease_until <= ?1",
+            " where +rule = ?2 and state in ('leased','writing') and lease_until <= ?1",
             &st, reterr);
         if (s < 0)
             break;
@@ -132,7 +133,8 @@ static enum status cap_allows(struct lease *l, const struct judge_rule *rule, in
         "select coalesce((select cost_nusd from judge_cost where rule = ?1 and day = ?2), 0),"
         " coalesce((select cost_nusd / verdicts from judge_cost where rule = ?1 and verdicts > 0"
         " order by day desc limit 1), 0),"
-        " (select count(*) from judge_item where rule = ?1 and state in ('leased','writing'))",
+        " (select count(*) from judge_item where +rule = ?1"
+        " and state in ('leased','writing') and lease_until > 0)",
         &st, reterr);
     if (s < 0)
         return s;
@@ -184,17 +186,19 @@ static void item_read(struct lease *l, const struct judge_rule *rule,
     (void)ids_are_hex;
 }
 
-/* The rule's next items, as they are before the lease. */
+#define PICK(of_project)                                                                           \
+    "select id, token, attempts, project_name, project, trace_id, span_id from judge_item"         \
+    " where rule = ?1 and " of_project " and state = 'queued' and next <= ?3"                      \
+    " order by flagged desc, id limit ?4"
+
+/* The rule's next items, as they are before the lease. Of one project they come in the order of an index, however many
+ * wait. */
 static enum status items_pick(struct lease *l, const struct judge_rule *rule, int64_t limit,
                               struct error *reterr)
 {
     struct control_statement *st = NULL;
     enum status s = control_prepare(
-        l->judge->control,
-        "select id, token, attempts, project_name, project, trace_id, span_id from judge_item"
-        " where rule = ?1 and (?2 = 0 or project = ?2) and state = 'queued' and next <= ?3"
-        " order by flagged desc, id limit ?4",
-        &st, reterr);
+        l->judge->control, l->project != 0 ? PICK("project = ?2") : PICK("?2 = 0"), &st, reterr);
     if (s < 0)
         return s;
     control_bind_text(st, 1, slice_text(rule->name));

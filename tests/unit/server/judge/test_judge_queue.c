@@ -127,6 +127,52 @@ Test(judge_queue, a_span_that_is_tagged_later_is_flagged_too)
     desk_close(&d);
 }
 
+Test(judge_queue, a_condition_over_scores_and_classes_sees_what_comes_later)
+{
+    struct desk d;
+    const struct judge_rule rules[] = {rule_where("down", "score.thumbs < 0.5"),
+                                       rule_where("refused", "error_class = 'refusal'"),
+                                       rule_where("plain", "kind = 'llm'")};
+    desk_open(&d, rules, 3);
+    for (uint64_t i = 1; i <= 3; i++)
+        add_span(&d, 1, i, NULL);
+    cr_expect_eq(fill(&d), 3, "by the plain rule");
+    (void)append_score(&d.store, 1, 1, "thumbs", 0);
+    (void)append_score(&d.store, 1, 2, "thumbs", 1);
+    cr_expect_eq(fill(&d), 1);
+    expect_answer(&d, "select span_id from judge_queue where rule = 'down'", "0000000000000001");
+    (void)append_score(&d.store, 1, 2, "thumbs", 0.25);
+    (void)append_tag(&d.store, 1, 3, "refusal", "human");
+    cr_expect_eq(fill(&d), 2);
+    expect_answer(&d, "select span_id from judge_queue where rule = 'refused'", "0000000000000003");
+    (void)append_score(&d.store, 1, 2, "thumbs", 0);
+    (void)append_score(&d.store, 9, 9, "thumbs", 0); /* of a span that is not there yet */
+    cr_expect_eq(fill(&d), 0);
+    add_span(&d, 9, 9, NULL);
+    cr_expect_eq(fill(&d), 2, "by the plain rule, and thumbs down");
+    desk_close(&d);
+}
+
+Test(judge_queue, of_an_amended_trace_only_the_amended_span_is_looked_at_again)
+{
+    struct desk d;
+    struct judge_rule rule = rule_where("flagged", "");
+    rule.flagged = true;
+    desk_open(&d, &rule, 1);
+    add_span(&d, 1, 1, NULL);
+    add_span(&d, 1, 2, NULL);
+    (void)fill(&d);
+    for (int i = 0; i < 2; i++)
+        cr_expect_eq(complete_item(&d, &lease(&d, 1).items[0], 1, NULL), STATUS_OK);
+    later(8 * NS_PER_DAY);
+    cr_expect_eq(fill(&d), 0);
+    expect_answer(&d, "select count(*) from judge_queue", "0");
+    (void)append_tag(&d.store, 1, 2, "refusal", "human");
+    cr_expect_eq(fill(&d), 1, "a new reason to look, a week later");
+    expect_answer(&d, "select span_id from judge_queue", "0000000000000002");
+    desk_close(&d);
+}
+
 Test(judge_queue, more_rows_than_a_page_and_a_commit_that_straddles_it)
 {
     struct desk d;
