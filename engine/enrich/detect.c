@@ -13,8 +13,6 @@
 
 #include "engine/base/check.h"
 
-static_assert(DETECTOR_COUNT <= 64, "detectors are bits of a uint64_t");
-
 static const struct {
     const char *name;
     const char *group;
@@ -65,58 +63,35 @@ const uint8_t detect_classes[256] = {
     ['&'] = BYTE_LOCAL,
 };
 
-/* What a byte may be the trigger of. */
-enum trigger {
-    TRIGGER_ESCAPE = 1,
-    TRIGGER_DIGIT = 2,
-    TRIGGER_AT = 4,
-    TRIGGER_COLON = 8,
-    TRIGGER_KEY = 16,
-    TRIGGER_AWS = 32,
-    TRIGGER_JWT = 64,
-    TRIGGER_PEM = 128,
-};
-static const uint8_t triggers[256] = {
-    DIGITS(TRIGGER_DIGIT), ['\\'] = TRIGGER_ESCAPE,
-    ['@'] = TRIGGER_AT,    [':'] = TRIGGER_COLON,
-    ['K'] = TRIGGER_AWS,   ['S'] = TRIGGER_AWS,
-    ['J'] = TRIGGER_JWT,   ['-'] = TRIGGER_KEY | TRIGGER_PEM,
-    ['_'] = TRIGGER_KEY,   ['G'] = TRIGGER_KEY, /* SG. */
-    ['z'] = TRIGGER_KEY,                        /* AIza */
+#define BIT(name) (UINT64_C(1) << DETECT_##name)
+#define ALL       (UINT64_MAX >> (64 - DETECTOR_COUNT))
+#define ESCAPE    (UINT64_C(1) << 15)
+static_assert(DETECTOR_COUNT <= 15, "triggers hold 16 bits");
+
+/* The detectors that hang on a byte; a backslash begins an escape. */
+static const uint16_t triggers[256] = {
+    DIGITS(BIT(phone) | BIT(card) | BIT(iban) | BIT(ssn) | BIT(ip)),
+    ['@'] = BIT(email),
+    [':'] = BIT(url_password),
+    ['-'] = BIT(private_key) | BIT(api_key),
+    ['_'] = BIT(api_key),
+    ['G'] = BIT(api_key), /* SG. */
+    ['z'] = BIT(api_key), /* AIza */
+    ['K'] = BIT(aws_key),
+    ['S'] = BIT(aws_key),
+    ['J'] = BIT(jwt),
+    ['\\'] = ESCAPE,
 };
 
-/* Which finder belongs to which trigger; of several that fit one place the first wins. */
-static const struct finder {
-    uint8_t trigger;
-    enum detector detector;
-    bool (*find)(const struct detect_scan *s, size_t at, size_t *ret_start, size_t *ret_end);
-} finders[] = {
-    {TRIGGER_DIGIT, DETECT_iban, find_iban},
-    {TRIGGER_DIGIT, DETECT_card, find_card},
-    {TRIGGER_DIGIT, DETECT_ssn, find_ssn},
-    {TRIGGER_DIGIT, DETECT_ip, find_ip},
-    {TRIGGER_DIGIT, DETECT_phone, find_phone},
-    {TRIGGER_AT, DETECT_email, find_email},
-    {TRIGGER_COLON, DETECT_url_password, find_url_password},
-    {TRIGGER_PEM, DETECT_private_key, find_private_key},
-    {TRIGGER_AWS, DETECT_aws_key, find_aws_key},
-    {TRIGGER_KEY, DETECT_api_key, find_api_key},
-    {TRIGGER_JWT, DETECT_jwt, find_jwt},
+static bool (*const finders[DETECTOR_COUNT])(const struct detect_scan *s, size_t at,
+                                             size_t *ret_start, size_t *ret_end) = {
+#define DETECTOR(name, group, doc) [DETECT_##name] = find_##name,
+#include "engine/enrich/detector.def"
+#undef DETECTOR
 };
-#define FINDER_COUNT (sizeof finders / sizeof finders[0])
-
-static unsigned triggers_of(uint64_t wanted)
-{
-    unsigned active = TRIGGER_ESCAPE;
-    for (size_t i = 0; i < FINDER_COUNT; i++) {
-        if ((wanted >> finders[i].detector & 1) != 0)
-            active |= finders[i].trigger;
-    }
-    return active;
-}
 
 /* The next byte that is an active trigger. */
-static size_t next_trigger(struct slice text, size_t at, unsigned active)
+static size_t next_trigger(struct slice text, size_t at, uint64_t active)
 {
     const uint8_t *p = text.data;
     for (; text.size - at >= 8; at += 8) {
@@ -160,11 +135,9 @@ static size_t escape_end(const struct detect_scan *s, size_t at)
     }
 }
 
-#define BIT(name) (UINT64_C(1) << DETECT_##name)
-
 /*
  * Most digits are prices, dates and counts: what a run of digits can be is told by its length and its neighbours. The finders
- * check everything; this only saves them the trouble.
+ * check everything; this saves them the trouble, and leaves no two of them that could both be right.
  */
 static uint64_t digits_possible(const struct detect_scan *s, size_t at, size_t end)
 {
@@ -198,32 +171,26 @@ void detect(struct slice text, uint64_t wanted,
             bool (*found)(void *context, const struct detection *d), void *context)
 {
     struct detect_scan s = {.text = text};
-    unsigned active = triggers_of(wanted);
-    for (size_t at = 0; (at = next_trigger(text, at, active)) < text.size;) {
-        unsigned trigger = triggers[text.data[at]];
-        if (trigger == TRIGGER_ESCAPE) {
+    if ((wanted & ALL) == 0)
+        return;
+    for (size_t at = 0; (at = next_trigger(text, at, wanted | ESCAPE)) < text.size;) {
+        uint64_t possible = triggers[text.data[at]];
+        if (possible == ESCAPE) {
             at = escape_end(&s, at);
             s.fence = at;
             continue;
         }
+        size_t next = at + 1;
+        if ((possible & BIT(card)) != 0) {
+            next = run_end(&s, at, BYTE_DIGIT, SIZE_MAX);
+            possible = digits_possible(&s, at, next);
+        }
         struct detection d = {0};
-        size_t end = at + 1;
-        uint64_t possible = wanted;
-        if (trigger == TRIGGER_DIGIT) {
-            end = run_end(&s, at, BYTE_DIGIT, SIZE_MAX);
-            possible &= digits_possible(&s, at, end);
-        }
-        if (possible == 0) {
-            at = end;
-            continue;
-        }
-        size_t next = end;
+        size_t end = 0;
         bool hit = false;
-        for (size_t i = 0; i < FINDER_COUNT && !hit; i++) {
-            if ((finders[i].trigger & trigger) == 0 || (possible >> finders[i].detector & 1) == 0)
-                continue;
-            d.detector = finders[i].detector;
-            hit = finders[i].find(&s, at, &d.start, &end);
+        for (possible &= wanted; possible != 0 && !hit; possible &= possible - 1) {
+            d.detector = (enum detector)__builtin_ctzll(possible);
+            hit = finders[d.detector](&s, at, &d.start, &end);
         }
         if (!hit) {
             at = next;
@@ -253,7 +220,7 @@ static bool detect_any_found(void *context, const struct detection *d)
 
 uint64_t detect_any(struct slice text, uint64_t wanted)
 {
-    struct detect_any_state state = {.wanted = wanted};
+    struct detect_any_state state = {.wanted = wanted & ALL};
     detect(text, wanted, detect_any_found, &state);
     return state.seen;
 }

@@ -13,6 +13,7 @@
 #include "engine/enrich/detect_internal.h"
 
 #define KEY_SYMBOLS_MIN      8u
+#define KEY_TRIGGER_MAX      6u /* the largest in detect_key.def */
 #define JWT_HEADER_BYTES_MAX 2048u
 #define JWT_PART_BYTES_MAX   8192u
 #define PEM_LABEL_BYTES_MAX  40u
@@ -132,19 +133,22 @@ static bool key_at(const struct detect_scan *s, size_t start, const struct key_f
     return symbols >= KEY_SYMBOLS_MIN && run >= f->run_min;
 }
 
+/* What stands before the trigger back to where the word begins must be the prefix: its length rules most formats out. */
 bool find_api_key(const struct detect_scan *s, size_t at, size_t *ret_start, size_t *ret_end)
 {
+    size_t start = at;
+    while (byte_before(s, start, BYTE_KEY)) {
+        if (at - start == KEY_TRIGGER_MAX)
+            return false;
+        start--;
+    }
     for (size_t i = 0; i < sizeof key_formats / sizeof key_formats[0]; i++) {
         const struct key_format *f = &key_formats[i];
-        if (s->text.data[at] != (uint8_t)f->prefix[f->trigger] || at - s->fence < f->trigger)
+        if (f->trigger != at - start || s->text.data[start] != (uint8_t)f->prefix[0] ||
+            !text_at(s, start, f->prefix, f->prefix_size))
             continue;
-        size_t start = at - f->trigger;
-        if (!text_at(s, start, f->prefix, f->prefix_size) || byte_before(s, start, BYTE_KEY))
-            continue;
-        if (!key_at(s, start, f, ret_end))
-            return false;
         *ret_start = start;
-        return true;
+        return key_at(s, start, f, ret_end);
     }
     return false;
 }
