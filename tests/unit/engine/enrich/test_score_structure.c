@@ -3,6 +3,12 @@
  */
 #include "tests/unit/engine/enrich/scorer_fixture.h"
 
+static struct slice class_of(struct fixture *f, enum scorer_id id)
+{
+    const struct score *score = fixture_score(f, id);
+    return score == NULL ? slice_text("(no score)") : score->error_class;
+}
+
 static const char *finding_of(struct fixture *f, enum scorer_id id)
 {
     const struct score *score = fixture_score(f, id);
@@ -203,8 +209,8 @@ Test(score_structure, tool_args_valid)
             cr_expect_eq(value, cases[i].value, "%s(%s): %g %s", cases[i].name, cases[i].arguments,
                          value, words);
             cr_expect(cases[i].words == NULL || strstr(words, cases[i].words) != NULL, "%s", words);
-            const struct score *score = fixture_score(f, SCORER_tool_args_valid);
-            cr_expect(slice_is(score->error_class, value < 1 ? "tool_call_malformed" : ""));
+            cr_expect(slice_is(class_of(f, SCORER_tool_args_valid),
+                               value < 1 ? "tool_call_malformed" : ""));
         }
         fixture_end(f);
     }
