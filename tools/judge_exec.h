@@ -27,6 +27,7 @@ struct judge_exec {
 
 /* Appends standard output to ret_output. STATUS_INVALID: it failed; the error says how (exit code, signal, time, too much output) with the
  * end of its standard error. STATUS_CANCELLED: renew or stop ended it. STATUS_IO: it could not be started. */
-MUST_CHECK enum status judge_exec(const struct judge_exec *e, struct buffer *ret_output, struct error *reterr);
+MUST_CHECK enum status judge_exec(const struct judge_exec *e, struct buffer *ret_output,
+                                  struct error *reterr);
 
 #endif

@@ -301,7 +301,7 @@ static void item_judge(struct item *i, struct arena *arena)
     struct error error = {0};
     struct error telling = {0};
     struct buffer output = {0};
-    struct judge_verdict verdict = {.value = NAN};
+    struct judge_verdict verdict = {.value = (double)NAN};
     const struct judge_exec exec = {.command = p->options->command,
                                     .input = i->text,
                                     .timeout_ns = p->options->timeout_ns,

@@ -37,7 +37,8 @@ struct judge_version {
     struct slice name, scorer, scorer_version, judge_model;
 };
 /* version->name is the opinion's. */
-void agreement_judge(struct agreement *a, const struct judge_version *version, const struct opinion *o);
+void agreement_judge(struct agreement *a, const struct judge_version *version,
+                     const struct opinion *o);
 
 struct agreement_cell {
     const struct judge_version *version;
@@ -53,7 +54,9 @@ struct agreement_line {
     uint64_t tp, fp, tn, fn; /* when binary */
 };
 /* Ordered by version, then labels. What the callback gets is its own only during the call. */
-void agreement_cells(struct agreement *a, void (*each)(void *context, const struct agreement_cell *c), void *context);
-void agreement_lines(struct agreement *a, void (*each)(void *context, const struct agreement_line *l), void *context);
+void agreement_cells(struct agreement *a,
+                     void (*each)(void *context, const struct agreement_cell *c), void *context);
+void agreement_lines(struct agreement *a,
+                     void (*each)(void *context, const struct agreement_line *l), void *context);
 
 #endif

@@ -185,7 +185,7 @@ enum status judge_body_read(struct slice body, unsigned allowed, unsigned requir
     struct json j = json_over(body);
     struct judge_body b = {.worker = SLICE_EMPTY,
                            .reason = SLICE_EMPTY,
-                           .verdict = {.value = NAN,
+                           .verdict = {.value = (double)NAN,
                                        .label = SLICE_EMPTY,
                                        .explanation = SLICE_EMPTY,
                                        .judge_model = SLICE_EMPTY}};

@@ -27,7 +27,8 @@ enum body_member {
     BODY_MEMBERS(BODY_MEMBER)
 #undef BODY_MEMBER
 };
-#define BODY_VERDICT (BODY_VALUE | BODY_SCORE | BODY_LABEL | BODY_EXPLANATION | BODY_JUDGE_MODEL | BODY_COST)
+#define BODY_VERDICT                                                                               \
+    (BODY_VALUE | BODY_SCORE | BODY_LABEL | BODY_EXPLANATION | BODY_JUDGE_MODEL | BODY_COST)
 
 struct judge_body {
     unsigned has; /* BODY_* that were there and not null */
@@ -37,7 +38,8 @@ struct judge_body {
 };
 /* STATUS_INVALID names the member: unknown (with the nearest that is allowed), twice, missing, or of the wrong kind. score is another word
  * for value; true and false are 1 and 0; a string as value is the label. Texts live in the arena or in the body. */
-MUST_CHECK enum status judge_body_read(struct slice body, unsigned allowed, unsigned required, struct arena *arena,
-                                       struct judge_body *ret, struct error *reterr);
+MUST_CHECK enum status judge_body_read(struct slice body, unsigned allowed, unsigned required,
+                                       struct arena *arena, struct judge_body *ret,
+                                       struct error *reterr);
 
 #endif

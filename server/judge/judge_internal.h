@@ -15,11 +15,12 @@
 #include "engine/base/thread.h"
 #include "server/judge/judge.h"
 
-#define JUDGE_LEASE_DEFAULT_NS    (60LL * 1000000000LL)
-#define JUDGE_LEASE_MAX_NS        (86400LL * 1000000000LL)
-#define JUDGE_ATTEMPTS_DEFAULT    3
-#define JUDGE_KEEP_DONE_NS        (7 * 86400LL * 1000000000LL) /* finished items stay this long, to be looked at */
-#define JUDGE_SCORER_CLASS        "error_class"
+#define JUDGE_LEASE_DEFAULT_NS (60LL * 1000000000LL)
+#define JUDGE_LEASE_MAX_NS     (86400LL * 1000000000LL)
+#define JUDGE_ATTEMPTS_DEFAULT 3
+#define JUDGE_KEEP_DONE_NS                                                                         \
+    (7 * 86400LL * 1000000000LL) /* finished items stay this long, to be looked at */
+#define JUDGE_SCORER_CLASS "error_class"
 
 /* A verdict that is being written, or whose commit was not durable in time: who repeats it waits for the same ticket. */
 struct judge_writing {
@@ -58,11 +59,13 @@ struct judge_row {
     const char *rule, *scorer, *scorer_version, *judge_model;
 };
 /* STATUS_NOT_FOUND: no such item of that project. Texts live in the arena. */
-MUST_CHECK enum status judge_row_read(struct judge *j, uint32_t project, int64_t id, struct arena *arena, struct judge_row *ret,
+MUST_CHECK enum status judge_row_read(struct judge *j, uint32_t project, int64_t id,
+                                      struct arena *arena, struct judge_row *ret,
                                       struct error *reterr);
 bool judge_row_is(const struct judge_row *row, const char *state);
 /* STATUS_INVALID unless the token is the item's. */
-MUST_CHECK enum status judge_row_fence(const struct judge_row *row, int64_t id, int64_t token, struct error *reterr);
+MUST_CHECK enum status judge_row_fence(const struct judge_row *row, int64_t id, int64_t token,
+                                       struct error *reterr);
 
 /* The lease has ended without a word: back to the queue, or poison. Inside a transaction. */
 MUST_CHECK enum status judge_expire(struct judge *j, int64_t now_ns, struct error *reterr);

@@ -11,7 +11,8 @@
 #include "server/judge/judge.h"
 #include "tests/unit/engine/engine_fixture.h"
 
-#define NOW_NS (HOUR0 + 10 * NS_PER_HOUR)
+#define NOW_NS  (HOUR0 + 10 * NS_PER_HOUR)
+#define NOTHING ((double)NAN)
 
 struct desk {
     struct store store;

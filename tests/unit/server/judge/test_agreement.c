@@ -53,9 +53,9 @@ static const struct judge_version version_1 = {
 
 static void both(struct agreement *a, uint64_t span, const char *human, const char *judge)
 {
-    struct opinion o = opinion_of(&span, NAN, human, 1);
+    struct opinion o = opinion_of(&span, NOTHING, human, 1);
     agreement_human(a, &o);
-    o = opinion_of(&span, NAN, judge, 1);
+    o = opinion_of(&span, NOTHING, judge, 1);
     agreement_judge(a, &version_1, &o);
 }
 
@@ -121,7 +121,7 @@ Test(agreement, kappa_is_one_minus_one_zero_or_unknown)
         {{"pass", "fail", "pass", "fail"}, {"pass", "fail", "pass", "fail"}, 1},
         {{"pass", "fail", "pass", "fail"}, {"fail", "pass", "fail", "pass"}, -1},
         {{"pass", "fail", "pass", "fail"}, {"pass", "pass", "pass", "pass"}, 0},
-        {{"pass", "pass", "pass", "pass"}, {"pass", "pass", "pass", "pass"}, NAN},
+        {{"pass", "pass", "pass", "pass"}, {"pass", "pass", "pass", "pass"}, NOTHING},
     };
     for (size_t i = 0; i < 4; i++) {
         struct agreement *a = agreement_create();
@@ -148,14 +148,14 @@ Test(agreement, values_and_labels_meet_as_pass_and_fail)
     } table[] = {
         {1, "", 0.5, "", "pass/pass"},
         {0, "", 0.49, "", "fail/fail"},
-        {NAN, "good", 0.9, "", "pass/pass"},
-        {NAN, "WRONG", 1, "", "pass/fail"},
-        {NAN, "rude", 1, "", ""},
+        {NOTHING, "good", 0.9, "", "pass/pass"},
+        {NOTHING, "WRONG", 1, "", "pass/fail"},
+        {NOTHING, "rude", 1, "", ""},
         {0.2, "rude", 1, "", "pass/fail"},
-        {NAN, "rude", NAN, "kind", "kind/rude"},
+        {NOTHING, "rude", NOTHING, "kind", "kind/rude"},
         {1, "rude", 0, "Rude", "Rude/rude"},
-        {0, "", NAN, "true", "pass/fail"},
-        {0, "", NAN, "perhaps", ""},
+        {0, "", NOTHING, "true", "pass/fail"},
+        {0, "", NOTHING, "perhaps", ""},
     };
     for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
         struct agreement *a = agreement_create();
@@ -179,13 +179,13 @@ Test(agreement, the_latest_word_counts_and_of_equal_times_the_last)
 {
     struct agreement *a = agreement_create();
     uint64_t span = 1;
-    struct opinion o = opinion_of(&span, NAN, "pass", 5);
+    struct opinion o = opinion_of(&span, NOTHING, "pass", 5);
     agreement_human(a, &o);
-    o = opinion_of(&span, NAN, "fail", 4);
+    o = opinion_of(&span, NOTHING, "fail", 4);
     agreement_human(a, &o);
-    o = opinion_of(&span, NAN, "fail", 1);
+    o = opinion_of(&span, NOTHING, "fail", 1);
     agreement_judge(a, &version_1, &o);
-    o = opinion_of(&span, NAN, "pass", 1);
+    o = opinion_of(&span, NOTHING, "pass", 1);
     agreement_judge(a, &version_1, &o);
     struct found f = look(a);
     cr_assert_eq(f.line_count, 1);
@@ -238,7 +238,7 @@ Test(agreement, matches_the_definition_on_random_opinions)
         static const char *const names[3] = {"1", "2", "3"};
         for (uint64_t i = 0; i < SPANS; i++) {
             human[i] = (int)rng_below(&rng, LABELS + 1) - 1;
-            struct opinion o = opinion_of(&i, NAN, human[i] < 0 ? "" : labels[human[i]], 1);
+            struct opinion o = opinion_of(&i, NOTHING, human[i] < 0 ? "" : labels[human[i]], 1);
             if (human[i] >= 0)
                 agreement_human(a, &o);
         }
@@ -248,7 +248,7 @@ Test(agreement, matches_the_definition_on_random_opinions)
                 judge[v][i] =
                     rng_below(&rng, 3) != 0 ? human[i] : (int)rng_below(&rng, LABELS + 1) - 1;
                 struct opinion o =
-                    opinion_of(&i, NAN, judge[v][i] < 0 ? "" : labels[judge[v][i]], 1);
+                    opinion_of(&i, NOTHING, judge[v][i] < 0 ? "" : labels[judge[v][i]], 1);
                 if (judge[v][i] >= 0)
                     agreement_judge(a, &versions[v], &o);
             }

@@ -20,8 +20,8 @@ Test(judge_body, a_verdict_in_all_its_spellings)
     } table[] = {{"{\"score\":0.5}", 0.5, ""},
                  {"{\"value\":true}", 1, ""},
                  {"{\"value\":false,\"label\":\"x\"}", 0, "x"},
-                 {"{\"value\":\"rude\"}", NAN, "rude"},
-                 {" {\"label\" : \"a\\\"b\", \"explanation\": null}\n", NAN, "a\"b"}};
+                 {"{\"value\":\"rude\"}", NOTHING, "rude"},
+                 {" {\"label\" : \"a\\\"b\", \"explanation\": null}\n", NOTHING, "a\"b"}};
     for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
         struct arena arena = {0};
         struct error error = {0};

@@ -171,10 +171,10 @@ Test(judge_complete, a_verdict_must_say_something)
 {
     struct desk d;
     struct judge_item item = one_item(&d);
-    struct judge_verdict v = verdict_of(NAN);
+    struct judge_verdict v = verdict_of(NOTHING);
     expect_refused(judge_complete(d.judge, 0, item.id, item.token, &v, &refusal), STATUS_INVALID,
                    "a value or a label");
-    v.value = INFINITY;
+    v.value = (double)INFINITY;
     expect_refused(judge_complete(d.judge, 0, item.id, item.token, &v, &refusal), STATUS_INVALID,
                    "finite");
     v.value = 1;
@@ -188,7 +188,7 @@ Test(judge_complete, a_verdict_must_say_something)
     expect_refused(judge_complete(d.judge, 0, item.id, item.token + 1, &v, &refusal),
                    STATUS_INVALID, "token 2");
     expect_answer(&d, "select count(*) from scores", "0");
-    v = verdict_of(NAN);
+    v = verdict_of(NOTHING);
     v.label = slice_text("rude");
     cr_expect_eq(judge_complete(d.judge, 0, item.id, item.token, &v, NULL), STATUS_OK);
     expect_answer(&d, "select label from scores where value is null", "rude");
@@ -199,7 +199,7 @@ Test(judge_complete, a_judge_of_the_class_writes_tags)
 {
     struct desk d;
     struct judge_rule classes = rule;
-    struct judge_verdict v = verdict_of(NAN);
+    struct judge_verdict v = verdict_of(NOTHING);
     classes.scorer = "error_class";
     desk_open(&d, &classes, 1);
     add_span(&d, 1, 1, NULL);

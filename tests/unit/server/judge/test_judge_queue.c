@@ -227,7 +227,7 @@ Test(judge_queue, a_rule_that_cannot_be_is_refused_by_name)
     bad = rule_where("bad", "");
     bad.sample = 1.5;
     expect_refused(open_rule(&d, bad, &refusal), STATUS_INVALID, "sample: 1.5");
-    bad.sample = NAN;
+    bad.sample = NOTHING;
     expect_refused(open_rule(&d, bad, &refusal), STATUS_INVALID, "sample");
     const struct judge_rule twice[] = {all, all};
     struct judge *judge = NULL;
