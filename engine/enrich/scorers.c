@@ -3,7 +3,8 @@
  *
  * Place:     span_view -> [here: score_NAME one after the other, then user rules] -> score_list
  * Memory:    a scratch arena, emptied for every span; findings are copied into the caller's. Message facts live in
- *            scorer_cache, calls of traces in trace_memory; both are bounded by SCORER_CACHE_BYTES_MAX together.
+ *            scorer_cache, calls of traces in trace_memory; with the sets under construction they are bounded by
+ *            SCORER_CACHE_BYTES_MAX together.
  * Invariant: every value that leaves is in [0, 1].
  * Threads:   one user at a time (the enricher's lock).
  */
@@ -19,10 +20,12 @@
 #include "engine/enrich/rule.h"
 #include "engine/enrich/score_grounding.h"
 
-#define LOOP_REPEATS_DEFAULT 3
-/* Words of a message beyond are not looked at; the sets are full long before. */
-#define FACTS_WORDS_MAX             (1u << 20)
+#define LOOP_REPEATS_DEFAULT        3
 #define RETRIEVAL_SCORE_MIN_DEFAULT 0.2
+/* Words of a message beyond are not looked at; the sets are full long before. */
+#define FACTS_WORDS_MAX (1u << 20)
+/* The four sets of struct scorers when they are full. */
+#define SETS_BYTES_MAX (4 * 2 * WORD_SET_MAX * sizeof(uint32_t))
 
 static const struct {
     const char *name;
@@ -105,7 +108,7 @@ struct scorers *scorers_create(const struct scorer_options *options, const struc
     uint64_t hash = settings_hash(&s->options, rules);
     (void)snprintf(s->version, sizeof s->version, "s1-%08x", (unsigned)(hash ^ hash >> 32));
     s->traces = trace_memory_create();
-    s->cache = scorer_cache_create(SCORER_CACHE_BYTES_MAX - TRACE_MEMORY_BYTES);
+    s->cache = scorer_cache_create(SCORER_CACHE_BYTES_MAX - TRACE_MEMORY_BYTES - SETS_BYTES_MAX);
     return s;
 }
 
@@ -134,7 +137,9 @@ const char *scorers_version(const struct scorers *s)
 
 size_t scorers_memory(const struct scorers *s)
 {
-    return scorer_cache_bytes(s->cache) + TRACE_MEMORY_BYTES;
+    return scorer_cache_bytes(s->cache) + TRACE_MEMORY_BYTES + word_set_bytes(&s->words_building) +
+           word_set_bytes(&s->pairs_building) + word_set_bytes(&s->retrieved_words) +
+           word_set_bytes(&s->retrieved_pairs);
 }
 
 struct scorer_slot *scorer_slot(struct scorer_run *run, enum scorer_slot_id id)

@@ -105,6 +105,24 @@ Test(grounding, what_the_assistant_said_itself_supports_nothing)
     fixture_end(f);
 }
 
+Test(grounding, a_threshold_makes_low_support_a_hallucination)
+{
+    struct scorer_options o;
+    scorer_options_init(&o);
+    o.thresholds[SCORER_grounding] = 0.5;
+    struct fixture *strict = fixture_begin(&o);
+    struct fixture *lenient = fixture_begin(NULL);
+    const char *wrong = "It left Oslo on 3 June with DHL.";
+    (void)grounding_of(strict, shop, "When?", wrong);
+    (void)grounding_of(lenient, shop, "When?", wrong);
+    cr_expect(slice_is(fixture_score(strict, SCORER_grounding)->error_class, "hallucination"));
+    cr_expect_eq(fixture_score(lenient, SCORER_grounding)->error_class.size, 0);
+    (void)grounding_of(strict, shop, "When?", "Order 4711 was shipped on 12 May.");
+    cr_expect_eq(fixture_score(strict, SCORER_grounding)->error_class.size, 0);
+    fixture_end(strict);
+    fixture_end(lenient);
+}
+
 Test(grounding, other_kinds_of_spans_get_none)
 {
     struct fixture *f = fixture_begin(NULL);
