@@ -163,9 +163,11 @@ void field_filled(struct content *c, enum content_field field, uint32_t attribut
 
 static void events_try(struct content *c)
 {
-    uint32_t wanted = FIELD_BIT(CONTENT_INPUT) | FIELD_BIT(CONTENT_OUTPUT) |
-                      FIELD_BIT(CONTENT_SYSTEM) | FIELD_BIT(CONTENT_TOOLS);
-    c->filled |= events_take(c, wanted & ~(c->filled | c->without));
+    uint32_t open = ~(c->filled | c->without);
+    if (slice_is(c->kind, "tool"))
+        c->filled |= tool_events_take(c, open);
+    else
+        c->filled |= events_take(c, open);
 }
 
 static void event_list_try(struct content *c, uint32_t attribute)

@@ -84,7 +84,8 @@ static void document_read(struct content *c, struct members *m, struct document 
     if (doc->score.type == VALUE_NONE)
         doc->score = score_value(members_take_any(m, SCORE_KEYS));
     doc->distance = members_take(m, "distance");
-    doc->content = members_take_any(m, CONTENT_KEYS);
+    struct reading r = {.c = c};
+    doc->content = content_unwrap(&r, members_take_any(m, CONTENT_KEYS));
     doc->metadata = members_take(m, "metadata");
     if (!members_of(value_as_json(doc->metadata, false), &c->arena, &metadata))
         return;
@@ -165,7 +166,7 @@ static bool list_add(struct content *c, struct value list)
     return !it.failed && json_next(&it.j) == JSON_END;
 }
 
-static bool value_add(struct content *c, struct value v, uint32_t depth)
+static bool value_add(struct content *c, struct value v, uint32_t depth, struct slice *ret_rest)
 {
     static const char *const lists[] = {"documents", "results",  "matches", "outputs", "output",
                                         "nodes",     "contexts", "chunks",  "hits",    "data",
@@ -177,18 +178,25 @@ static bool value_add(struct content *c, struct value v, uint32_t depth)
         return false;
     for (const char *const *key = lists; *key != NULL; key++) {
         struct value inner = members_peek(&m, *key);
-        if ((value_is_array(inner) || value_is_object(inner)) && value_add(c, inner, depth + 1))
+        bool may_hold = value_is_array(inner) || value_is_object(inner);
+        if (may_hold && value_add(c, inner, depth + 1, ret_rest)) {
+            (void)members_take(&m, *key);
+            if (depth == 0)
+                *ret_rest = members_rest(&m, &c->arena);
             return true;
+        }
         documents_reset(&c->documents);
     }
     return false;
 }
 
-bool documents_take(struct content *c, struct value v, enum payload_form form)
+bool documents_take(struct content *c, struct value v, enum payload_form form,
+                    struct slice *ret_rest)
 {
     struct reading r = {.c = c};
     documents_reset(&c->documents);
-    if (value_add(c, value_as_json(payload_open(&r, v, form), false), 0))
+    v = value_as_json(payload_open(&r, v, form, ret_rest), false);
+    if (value_add(c, v, 0, ret_rest))
         return true;
     documents_reset(&c->documents);
     return false;

@@ -58,6 +58,15 @@ static struct reading reading_of(struct content *c, enum content_field field, co
 
 /* ---- one message ---- */
 
+static struct value attribute_of(struct attributes attributes, const char *key)
+{
+    for (uint32_t i = 0; i < attributes.count; i++) {
+        if (slice_is(attributes.items[i].key, key))
+            return attributes.items[i].value;
+    }
+    return VALUE_NOTHING;
+}
+
 static void members_of_attributes(struct attributes attributes, struct members *ret)
 {
     ret->count = 0;
@@ -246,6 +255,34 @@ uint32_t events_take(struct content *c, uint32_t wanted)
     return filled;
 }
 
+/* A tool's span with events (Strands): what the tool was told, and what it answered. */
+uint32_t tool_events_take(struct content *c, uint32_t wanted)
+{
+    struct reading r = {.c = c};
+    uint32_t filled = 0;
+    for (uint32_t i = 0; i < c->event_count; i++) {
+        const struct otlp_event *e = &c->events[i];
+        bool is_told = slice_is(e->name, "gen_ai.tool.message");
+        enum content_field field = is_told ? CONTENT_TOOL_ARGS : CONTENT_TOOL_RESULT;
+        struct slice rest;
+        if ((!is_told && !slice_is(e->name, "gen_ai.choice")) ||
+            (wanted & ~filled & FIELD_BIT(field)) == 0)
+            continue;
+        struct value v = attribute_of(e->attributes, is_told ? "content" : "message");
+        if (v.type == VALUE_NONE)
+            continue;
+        if (is_told)
+            c->tool_args = arguments_text(c, v, FORM_PLAIN, &rest);
+        else
+            c->tool_result = result_text(c, content_unwrap(&r, value_as_json(v, false)), FORM_PLAIN,
+                                         &c->tool_result_is_empty, &rest);
+        filled |= FIELD_BIT(field);
+        if (event_is_used_up(e, filled))
+            c->event_fields[i] = (uint8_t)field;
+    }
+    return filled;
+}
+
 /* [{"event.name":"gen_ai.user.message","content":..,"role":..}, ..] */
 uint32_t event_list_take(struct content *c, struct value list, uint32_t wanted)
 {
@@ -268,15 +305,6 @@ uint32_t event_list_take(struct content *c, struct value list, uint32_t wanted)
 }
 
 /* ---- what else events say ---- */
-
-static struct value attribute_of(struct attributes attributes, const char *key)
-{
-    for (uint32_t i = 0; i < attributes.count; i++) {
-        if (slice_is(attributes.items[i].key, key))
-            return attributes.items[i].value;
-    }
-    return VALUE_NOTHING;
-}
 
 /* OpenLLMetry's instrumentations of vector databases send one event a document. */
 static bool document_event(struct content *c, const struct otlp_event *e)

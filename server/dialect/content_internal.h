@@ -190,8 +190,10 @@ enum payload_form {
  */
 bool payload_take(struct reading *r, struct value v, enum payload_form form,
                   struct slice *ret_rest);
-/* The value without quotes and envelopes ({"args":[V],"kwargs":{}}, {"type":"json","value":V}). */
-struct value payload_open(struct reading *r, struct value v, enum payload_form form);
+/* The value without quotes and envelopes ({"args":[V],"kwargs":{}}, {"type":"json","value":V},
+ * {"inputs":V,"tags":[..]}); *ret_rest: what else was in the envelope. */
+struct value payload_open(struct reading *r, struct value v, enum payload_form form,
+                          struct slice *ret_rest);
 /* Messages only: false and nothing written when it is no list of messages, message, request or response. */
 bool payload_messages(struct reading *r, struct value v, struct slice *ret_rest);
 /* The last one counts. */
@@ -205,9 +207,10 @@ uint32_t tools_take(struct content *c, struct value v);
 uint32_t tool_add(struct content *c, struct value name, struct value description,
                   struct value schema);
 /* Arguments and results as text of a cell, in the arena or borrowed. */
-struct slice arguments_text(struct content *c, struct value v, enum payload_form form);
+struct slice arguments_text(struct content *c, struct value v, enum payload_form form,
+                            struct slice *ret_rest);
 struct slice result_text(struct content *c, struct value v, enum payload_form form,
-                         bool *ret_is_empty);
+                         bool *ret_is_empty, struct slice *ret_rest);
 /* {"type":"object","properties":...}: the schema of arguments, not arguments. */
 bool looks_like_schema(struct content *c, struct value v);
 
@@ -220,8 +223,10 @@ struct documents {
     bool cut;
 };
 void documents_reset(struct documents *d);
-/* An array of documents, or an object around one. False: it is neither, nothing was added. */
-bool documents_take(struct content *c, struct value v, enum payload_form form);
+/* An array of documents, or an object around one (the rest of which stays). False: it is neither,
+ * nothing was added. */
+bool documents_take(struct content *c, struct value v, enum payload_form form,
+                    struct slice *ret_rest);
 struct document {
     struct value id;
     struct value score;
@@ -255,7 +260,7 @@ enum source_form {
     SOURCE_TOOLS_N,
     SOURCE_DOCUMENTS_N,
     SOURCE_TEXTS_N,
-    SOURCE_VERCEL,
+    SOURCE_ANSWER,
     SOURCE_EVENT_LIST,
     SOURCE_EVENTS,
 };
@@ -304,6 +309,8 @@ bool event_is_message(struct slice name);
 enum content_field event_attribute_field(struct slice name, struct slice key, uint32_t filled);
 /* The events of the span under way; marks those it used. Returns the fields filled, as bits. */
 uint32_t events_take(struct content *c, uint32_t wanted);
+/* The same for a span of a tool: arguments and result. */
+uint32_t tool_events_take(struct content *c, uint32_t wanted);
 /* An array of events as the value of an attribute (Logfire). */
 uint32_t event_list_take(struct content *c, struct value list, uint32_t wanted);
 /* First token, and the results of vector databases when `wanted`. True: there were results. */

@@ -194,7 +194,7 @@ void message_take_as(struct reading *r, struct members *m, struct slice role)
     struct value content =
         members_take_any(m, KEYS("parts", "content", "blocks", "message", "message.content"));
     struct value reasoning =
-        members_take_any(m, KEYS("reasoning_content", "reasoning", "thinking"));
+        members_take_any(m, KEYS("reasoning_content", "reasoning", "thinking", "tool_plan"));
     struct value refusal = members_take(m, "refusal");
     role = role_of(r, m, role);
     bool is_tool = slice_is(role, "tool");

@@ -178,7 +178,7 @@ static bool call_write(struct reading *r, struct members *m)
         function.count = 0;
     /* OpenAI Responses has both an "id" of the item and the "call_id" that its output answers to. */
     struct value id = members_take_any(
-        m, KEYS("call_id", "toolCallId", "toolUseId", "tool_call_id", "tool_call.id", "id"));
+        m, KEYS("call_id", "toolCallId", "toolUseId", "tool_call_id", "tool_call.id", "id", "ref"));
     struct value name =
         members_take_any(m, KEYS("name", "toolName", "tool_name", "tool_call.function.name"));
     struct value arguments = members_take_any(
@@ -227,7 +227,7 @@ static struct value output_unwrap(struct reading *r, struct value v, bool *is_er
 static bool response_take(struct reading *r, struct members *m)
 {
     struct value id = members_take_any(
-        m, KEYS("tool_use_id", "toolUseId", "toolCallId", "call_id", "tool_call_id", "id"));
+        m, KEYS("tool_use_id", "toolUseId", "toolCallId", "call_id", "tool_call_id", "id", "ref"));
     struct value name = members_take_any(m, KEYS("toolName", "tool_name", "name"));
     struct value status = members_take(m, "status");
     bool is_error = is_true(members_take_any(m, KEYS("is_error", "isError"))) ||

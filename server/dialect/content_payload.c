@@ -206,20 +206,26 @@ static const struct wrapper wrappers[] = {
     {"messages", false},    {"contents", false}, {"choices", false}, {"candidates", false},
     {"generations", false}, {"output", true},    {"input", true},    {"outputs", true},
     {"inputs", true},       {"response", true},  {"result", true},   {"prompt", true},
-    {"value", true},        {"content", true},   {"text", true},
+    {"completion", true},   {"value", true},     {"content", true},  {"text", true},
+    {"body", true},         {"items", false},    {"replies", false},
 };
 #define WRAPPER_COUNT (sizeof wrappers / sizeof wrappers[0])
 
+/* Is a text in a weak wrapper what was said? Beside it stands what only requests and responses have, or nothing at all: but
+ * what a model wrote may be such JSON. */
+static bool is_wrapped_text(const struct reading *r, const struct members *m, const char *key)
+{
+    if (members_has_any(m, KEYS("model", "instructions", "system", "done", "stop_reason")))
+        return true;
+    return m->count == 1 && (r->unwraps_any || !r->is_output || strcmp(key, "outputs") == 0);
+}
+
 /* Messages inside a weak wrapper are messages; a text is one only when nothing else is there. */
-static bool weak_take(struct reading *r, struct members *m, struct value v)
+static bool weak_take(struct reading *r, struct members *m, const char *key, struct value v)
 {
     struct members inner;
-    if (value_is_text(v)) {
-        bool is_request = members_has_any(m, KEYS("model", "instructions", "system"));
-        if (!(r->unwraps_any && m->count == 1) && !is_request)
-            return false;
-        return inner_take(r, v);
-    }
+    if (value_is_text(v))
+        return is_wrapped_text(r, m, key) && inner_take(r, v);
     if (value_is_array(v))
         return inner_take(r, v);
     return members_of(v, &r->c->arena, &inner) &&
@@ -239,7 +245,7 @@ static bool wrapper_take(struct reading *r, struct members *m)
         if (v.type == VALUE_NONE)
             continue;
         if (wrappers[i].is_weak)
-            taken = weak_take(r, m, v);
+            taken = weak_take(r, m, wrappers[i].key, v);
         else
             taken = value_is_array(v) && inner_take(r, v);
         if (taken)
@@ -321,30 +327,52 @@ static bool typed_open(struct reading *r, struct members *m, struct value *ret)
            slice_is(name, "raw") || slice_is(name, "list");
 }
 
-static bool envelope_open(struct reading *r, struct value v, struct value *ret)
+/* OpenLLMetry's callbacks of LangChain: {"inputs":V,"tags":[..],"metadata":{..},"kwargs":{..}} and {"outputs":V,"kwargs":{..}}. */
+static bool callback_open(struct reading *r, struct members *m, struct value *ret,
+                          struct slice *ret_rest)
 {
-    struct members m;
-    return members_of(v, &r->c->arena, &m) && m.count == 2 &&
-           (arguments_open(&m, ret) || typed_open(r, &m, ret));
+    if (!members_has_any(m, KEYS("kwargs", "tags")))
+        return false;
+    struct value v = members_take_any(m, KEYS("inputs", "input_str", "outputs", "output"));
+    if (v.type == VALUE_NONE)
+        return false;
+    *ret = v;
+    *ret_rest = members_rest(m, &r->c->arena);
+    return true;
 }
 
-struct value payload_open(struct reading *r, struct value v, enum payload_form form)
+static bool envelope_open(struct reading *r, struct value v, enum payload_form form,
+                          struct value *ret, struct slice *ret_rest)
 {
+    struct members m;
+    if (!members_of(v, &r->c->arena, &m))
+        return false;
+    return (m.count == 2 && (arguments_open(&m, ret) || typed_open(r, &m, ret))) ||
+           (form == FORM_ENCODED && callback_open(r, &m, ret, ret_rest));
+}
+
+struct value payload_open(struct reading *r, struct value v, enum payload_form form,
+                          struct slice *ret_rest)
+{
+    *ret_rest = SLICE_EMPTY;
     if (form == FORM_TEXT)
         return v;
     if (form == FORM_ENCODED)
         v = unquote(r, v);
     struct value inner;
-    return envelope_open(r, value_as_json(v, false), &inner) ? inner : v;
+    return envelope_open(r, value_as_json(v, false), form, &inner, ret_rest) ? inner : v;
 }
 
 bool payload_take(struct reading *r, struct value v, enum payload_form form, struct slice *ret_rest)
 {
     uint32_t before = r->to->count;
-    *ret_rest = SLICE_EMPTY;
-    v = payload_open(r, v, form);
-    if (form != FORM_TEXT && payload_messages(r, value_as_json(v, false), ret_rest))
+    struct slice inner_rest;
+    v = payload_open(r, v, form, ret_rest);
+    if (form != FORM_TEXT && payload_messages(r, value_as_json(v, false), &inner_rest)) {
+        /* Of an envelope around a request the settings of the request count more. */
+        *ret_rest = inner_rest.size != 0 ? inner_rest : *ret_rest;
         return r->to->count > before;
+    }
     struct slice text = value_text(v, &r->c->arena);
     if (text.size == 0)
         return false;

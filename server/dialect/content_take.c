@@ -86,7 +86,7 @@ static bool indexed_take(struct content *c, uint16_t number, struct reading *r,
     case SOURCE_ENCODED:
     case SOURCE_TEXT:
     case SOURCE_TEXTS:
-    case SOURCE_VERCEL:
+    case SOURCE_ANSWER:
     case SOURCE_EVENT_LIST:
     case SOURCE_EVENTS:
         break;
@@ -112,35 +112,76 @@ static struct value sibling(struct content *c, const char *key, uint32_t *ret_at
     return value_of(c, at - 1);
 }
 
-/* ai.response.reasoning, .text or .object, and .toolCalls are one message. */
-static bool vercel_take(struct content *c, struct reading *r, bool marks)
+/* What an answer is made of when each has an attribute of its own: one message. */
+enum answer_piece {
+    ANSWER_REASONING,
+    ANSWER_TEXT,
+    ANSWER_OBJECT,
+    ANSWER_CALLS,
+    ANSWER_PIECES
+};
+static const char *const answers[][ANSWER_PIECES] = {
+    {"ai.response.reasoning", "ai.response.text", "ai.response.object", "ai.response.toolCalls"},
+    {"", "ai.result.text", "ai.result.object", "ai.result.toolCalls"},
+    {"", "gen_ai.response.text", "gen_ai.response.object", "gen_ai.response.tool_calls"},
+    {"", "lk.response.text", "", "lk.response.function_calls"},
+};
+
+/* The pieces the source is one of. */
+static const char *const *answer_of(const struct source *s)
 {
-    static const char *const keys[] = {"ai.response.reasoning", "ai.response.text",
-                                       "ai.response.object", "ai.response.toolCalls"};
-    struct value values[4];
-    bool any = false;
-    for (int i = 0; i < 4; i++) {
-        uint32_t attribute = 0;
-        values[i] = sibling(c, keys[i], &attribute);
-        bool is_said = !value_is_empty(value_as_json(values[i], false));
-        any |= is_said;
-        if (values[i].type != VALUE_NONE && marks)
-            attribute_used(c, attribute, CONTENT_OUTPUT, SLICE_EMPTY);
-        if (!is_said)
-            values[i] = VALUE_NOTHING;
+    for (size_t i = 0; i < sizeof answers / sizeof answers[0]; i++) {
+        for (int piece = 0; piece < ANSWER_PIECES; piece++) {
+            if (strcmp(answers[i][piece], s->key.key) == 0)
+                return answers[i];
+        }
     }
-    if (!any)
-        return false;
-    draft_begin(r->to, slice_text("assistant"), SLICE_EMPTY);
-    draft_reasoning(r->to, values[0]);
-    draft_text(r->to, values[1].type != VALUE_NONE ? values[1] : values[2], VALUE_NOTHING);
-    struct items it = items_of(value_as_json(values[3], false));
+    return answers[0];
+}
+
+/* ["text"] is the text. */
+static struct value answer_text(struct value v)
+{
+    struct items it = items_of(value_as_json(v, false));
+    struct value only;
+    struct value second;
+    bool is_list = items_next(&it, &only) && !items_next(&it, &second) && !it.failed;
+    return is_list && value_is_text(only) ? only : v;
+}
+
+static void answer_calls(struct content *c, struct reading *r, struct value calls)
+{
+    struct items it = items_of(value_as_json(calls, false));
     struct value call;
     struct members m;
     while (items_next(&it, &call)) {
         if (members_of(call, &c->arena, &m))
             call_take(r, call, &m);
     }
+}
+
+static bool answer_take(struct content *c, const struct source *s, struct reading *r, bool marks)
+{
+    const char *const *keys = answer_of(s);
+    struct value v[ANSWER_PIECES];
+    bool any = false;
+    for (int i = 0; i < ANSWER_PIECES; i++) {
+        uint32_t attribute = 0;
+        v[i] = sibling(c, keys[i], &attribute);
+        bool is_said = !value_is_empty(value_as_json(v[i], false));
+        any |= is_said;
+        if (v[i].type != VALUE_NONE && marks)
+            attribute_used(c, attribute, CONTENT_OUTPUT, SLICE_EMPTY);
+        if (!is_said)
+            v[i] = VALUE_NOTHING;
+    }
+    if (!any)
+        return false;
+    draft_begin(r->to, slice_text("assistant"), SLICE_EMPTY);
+    draft_reasoning(r->to, v[ANSWER_REASONING]);
+    bool has_text = v[ANSWER_TEXT].type != VALUE_NONE;
+    draft_text(r->to, has_text ? answer_text(v[ANSWER_TEXT]) : v[ANSWER_OBJECT], VALUE_NOTHING);
+    answer_calls(c, r, v[ANSWER_CALLS]);
     draft_end(r->to);
     return true;
 }
@@ -164,8 +205,8 @@ static bool messages_take(struct content *c, uint16_t number, struct reading *r,
     struct slice rest = SLICE_EMPTY;
     if (source_is_indexed(s))
         return indexed_take(c, number, r, field, marks);
-    if (s->form == SOURCE_VERCEL)
-        return vercel_take(c, r, marks);
+    if (s->form == SOURCE_ANSWER)
+        return answer_take(c, s, r, marks);
     uint32_t attribute = c->first[number] - 1;
     struct value v = value_of(c, attribute);
     r->unwraps_any |= s->form == SOURCE_ENCODED;
@@ -194,7 +235,7 @@ void source_compare(struct content *c, uint16_t number, enum content_field field
     const struct source *s = source_at(number);
     if (field != CONTENT_INPUT && field != CONTENT_OUTPUT)
         return;
-    if (c->result.winners[field] < 0 || s->form == SOURCE_VERCEL || s->form == SOURCE_TEXTS ||
+    if (c->result.winners[field] < 0 || s->form == SOURCE_ANSWER || s->form == SOURCE_TEXTS ||
         source_is_indexed(s))
         return;
     struct reading r = reading_for(c, field);
@@ -220,32 +261,28 @@ void source_compare(struct content *c, uint16_t number, enum content_field field
 
 /* ---- the other fields ---- */
 
-static bool arguments_take(struct content *c, const struct source *s, struct value v)
+static bool arguments_take(struct content *c, const struct source *s, struct value v,
+                           struct slice *ret_rest)
 {
     struct reading r = reading_for(c, CONTENT_INPUT);
-    if (v.type == VALUE_NONE || payload_open(&r, v, form_of(s)).type == VALUE_NONE)
+    if (payload_open(&r, v, form_of(s), ret_rest).type == VALUE_NONE)
         return false;
     if (strcmp(s->key.key, "tool.parameters") == 0 && looks_like_schema(c, v))
         return false;
-    c->tool_args = arguments_text(c, v, form_of(s));
-    return true;
-}
-
-static bool result_take(struct content *c, const struct source *s, struct value v)
-{
-    c->tool_result = result_text(c, v, form_of(s), &c->tool_result_is_empty);
+    c->tool_args = arguments_text(c, v, form_of(s), ret_rest);
     return true;
 }
 
 /* A retrieval's output is documents when it reads as some. */
 bool documents_instead(struct content *c, const struct source *s, uint32_t attribute)
 {
+    struct slice rest = SLICE_EMPTY;
     if (s->field != SOURCE_OUT || !slice_is(c->kind, "retrieval") ||
         ((c->filled | c->without) & FIELD_BIT(CONTENT_RETRIEVED)) != 0)
         return false;
-    if (!documents_take(c, value_of(c, attribute), form_of(s)))
+    if (!documents_take(c, value_of(c, attribute), form_of(s), &rest))
         return false;
-    attribute_used(c, attribute, CONTENT_RETRIEVED, SLICE_EMPTY);
+    attribute_used(c, attribute, CONTENT_RETRIEVED, rest);
     field_filled(c, CONTENT_RETRIEVED, attribute);
     return true;
 }
@@ -255,20 +292,23 @@ static bool single_take(struct content *c, uint16_t number, enum content_field f
     const struct source *s = source_at(number);
     uint32_t attribute = c->first[number] - 1;
     struct value v = value_of(c, attribute);
+    struct slice rest = SLICE_EMPTY;
     bool taken = false;
     struct reading r = reading_for(c, field);
     if (source_is_indexed(s))
         return indexed_take(c, number, &r, field, true);
-    if (field == CONTENT_TOOLS)
+    if (field == CONTENT_TOOLS) {
         taken = tools_take(c, v) > 0;
-    else if (field == CONTENT_TOOL_ARGS)
-        taken = arguments_take(c, s, v);
-    else if (field == CONTENT_TOOL_RESULT)
-        taken = result_take(c, s, v);
-    else if (field == CONTENT_RETRIEVED)
-        taken = documents_take(c, v, form_of(s));
+    } else if (field == CONTENT_TOOL_ARGS) {
+        taken = arguments_take(c, s, v, &rest);
+    } else if (field == CONTENT_TOOL_RESULT) {
+        c->tool_result = result_text(c, v, form_of(s), &c->tool_result_is_empty, &rest);
+        taken = true;
+    } else if (field == CONTENT_RETRIEVED) {
+        taken = documents_take(c, v, form_of(s), &rest);
+    }
     if (taken)
-        attribute_used(c, attribute, field, SLICE_EMPTY);
+        attribute_used(c, attribute, field, rest);
     return taken;
 }
 

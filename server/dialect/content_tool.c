@@ -107,19 +107,21 @@ bool looks_like_schema(struct content *c, struct value v)
 
 /* ---- cells ---- */
 
-struct slice arguments_text(struct content *c, struct value v, enum payload_form form)
+struct slice arguments_text(struct content *c, struct value v, enum payload_form form,
+                            struct slice *ret_rest)
 {
     struct reading r = {.c = c};
-    v = value_as_json(payload_open(&r, v, form), false);
+    v = value_as_json(payload_open(&r, v, form, ret_rest), false);
     buffer_reset(&c->scratch);
     if (v.type == VALUE_JSON && !value_is_text(v) && put_json(&c->scratch, v.bytes))
         return arena_copy(&c->arena, buffer_slice(&c->scratch));
     return value_text(v, &c->arena);
 }
 
-/* MCP's {"content":[]} is an empty result as well. */
+/* MCP's {"content":[]} and LangSmith's {"outputs":[]} are empty results as well. */
 static bool result_is_empty(struct content *c, struct value v)
 {
+    static const char *const around[] = {"content", "outputs", "output", "result", NULL};
     struct members m;
     struct slice text = slice_trim(value_text(v, &c->arena));
     if (value_is_empty(value_as_json(v, true)) || text.size == 0 || slice_is(text, "null") ||
@@ -127,15 +129,20 @@ static bool result_is_empty(struct content *c, struct value v)
         return true;
     if (text.data[0] != '{' || !members_of(value_as_json(v, false), &c->arena, &m))
         return false;
-    return members_has(&m, "content") && value_is_empty(members_peek(&m, "content")) &&
-           !members_has(&m, "structuredContent");
+    for (uint32_t i = 0; i < m.count; i++) {
+        /* What else an MCP result says is no result: {"content":[],"isError":false}. */
+        bool is_flag = m.items[i].value.type == VALUE_BOOL || m.items[i].value.type == VALUE_NONE;
+        if (!is_flag && !value_is_empty(m.items[i].value))
+            return false;
+    }
+    return members_has_any(&m, around);
 }
 
 struct slice result_text(struct content *c, struct value v, enum payload_form form,
-                         bool *ret_is_empty)
+                         bool *ret_is_empty, struct slice *ret_rest)
 {
     struct reading r = {.c = c};
-    v = payload_open(&r, v, form);
+    v = payload_open(&r, v, form, ret_rest);
     *ret_is_empty = result_is_empty(c, v);
     return value_text(v, &c->arena);
 }

@@ -329,3 +329,113 @@ Test(content_dialects, vercel_answers_with_text_and_calls)
         cr_expect_neq(rig_field(&r, i), CONTENT_NONE);
     rig_deinit(&r);
 }
+
+/* ---- further clients: their own keys for what they say ---- */
+
+struct client {
+    char what[24];
+    char kind[12];
+    char key[40];
+    char value[260];
+    uint16_t column; /* where it goes */
+    char expected[220];
+};
+
+#define HELLO  "{\"role\":\"user\",\"parts\":[{\"type\":\"text\",\"content\":\"Hello\"}]}"
+#define ANSWER "{\"role\":\"assistant\",\"parts\":[{\"type\":\"text\",\"content\":\"Yes\"}]}"
+#define CALL_F                                                                                     \
+    "{\"role\":\"assistant\",\"parts\":[{\"type\":\"tool_call\",\"id\":\"c\",\"name\":\"f\",\"arguments\":{\"a\":1}}]}"
+#define RESULT_F                                                                                   \
+    "{\"role\":\"tool\",\"parts\":[{\"type\":\"tool_call_response\",\"id\":\"c\",\"response\":{\"b\":2}}]}"
+
+static const struct client clients[] = {
+    {"LangSmith", "llm", "gen_ai.prompt", "{\"input\":\"Hello\"}", SPANS_input, HELLO},
+    {"LangSmith", "llm", "gen_ai.completion", "{\"outputs\":\"Yes\"}", SPANS_output, ANSWER},
+    {"Sentry", "llm", "gen_ai.request.messages", "[{\"role\":\"user\",\"content\":\"Hello\"}]",
+     SPANS_input, HELLO},
+    {"Sentry", "llm", "gen_ai.response.text", "[\"Yes\"]", SPANS_output, ANSWER},
+    {"Sentry", "llm", "gen_ai.response.tool_calls",
+     "[{\"id\":\"c\",\"type\":\"function_call\",\"name\":\"f\",\"arguments\":\"{\\\"a\\\":1}\"}]",
+     SPANS_output, CALL_F},
+    {"Sentry", "tool", "gen_ai.tool.input", "{\"a\": 1}", SPANS_tool_args, "{\"a\":1}"},
+    {"Spring AI", "tool", "spring.ai.tool.call.result", "{\"b\":2}", SPANS_tool_result,
+     "{\"b\":2}"},
+    {"LiveKit", "llm", "lk.chat_ctx",
+     "{\"items\":[{\"type\":\"message\",\"role\":\"user\",\"content\":[\"Hello\"]}]}", SPANS_input,
+     HELLO},
+    {"LiveKit", "llm", "lk.response.text", "Yes", SPANS_output, ANSWER},
+    {"Genkit", "llm", "genkit:input",
+     "{\"messages\":[{\"role\":\"user\",\"content\":[{\"text\":\"Hello\"}]}],\"config\":{}}",
+     SPANS_input, HELLO},
+    {"Genkit", "llm", "genkit:output",
+     "{\"message\":{\"role\":\"model\",\"content\":[{\"toolRequest\":{\"name\":\"f\",\"ref\":\"c\",\"input\":{\"a\":1}}}]},\"finishReason\":\"stop\"}",
+     SPANS_output, CALL_F},
+    {"Genkit", "llm", "genkit:input",
+     "{\"messages\":[{\"role\":\"tool\",\"content\":[{\"toolResponse\":{\"name\":\"f\",\"ref\":\"c\",\"output\":{\"b\":2}}}]}]}",
+     SPANS_input, RESULT_F},
+    {"Haystack", "llm", "haystack.component.input",
+     "{\"messages\":[{\"role\":\"user\",\"meta\":{},\"name\":null,\"content\":[{\"text\":\"Hello\"}]}]}",
+     SPANS_input, HELLO},
+    {"Haystack", "llm", "haystack.component.output",
+     "{\"replies\":[{\"role\":\"assistant\",\"content\":[{\"tool_call\":{\"tool_name\":\"f\",\"arguments\":{\"a\":1},\"id\":\"c\"}}]}]}",
+     SPANS_output, CALL_F},
+    {"Mastra", "llm", "mastra.model_step.input",
+     "{\"body\":{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":\"Hello\"}]}}",
+     SPANS_input, HELLO},
+    {"MLflow", "chain", "mlflow.spanOutputs", "\"Yes\"", SPANS_output, ANSWER},
+    {"AgentOps", "agent", "agentops.entity.input", "\"Hello\"", SPANS_input, HELLO},
+    {"OpenLLMetry callback", "chain", "traceloop.entity.input",
+     "{\"inputs\":{\"input\":\"Hello\"},\"tags\":[\"t\"],\"kwargs\":{}}", SPANS_input, HELLO},
+    {"OpenLLMetry callback", "tool", "traceloop.entity.output", "{\"output\":\"[]\",\"kwargs\":{}}",
+     SPANS_tool_result, "[]"},
+    {"Claude Code", "llm", "new_context", "Hello", SPANS_input, HELLO},
+    {"Claude Code", "llm", "response.model_output", "Yes", SPANS_output, ANSWER},
+    {"Ollama", "llm", "output.value", "{\"model\":\"m\",\"response\":\"Yes\",\"done\":true}",
+     SPANS_output, ANSWER},
+    {"Anthropic legacy", "llm", "output.value",
+     "{\"completion\":\"Yes\",\"stop_reason\":\"stop_sequence\"}", SPANS_output, ANSWER},
+    {"Cohere", "llm", "input.value",
+     "{\"chat_history\":[],\"messages\":[{\"role\":\"USER\",\"message\":\"Hello\"}]}", SPANS_input,
+     HELLO},
+    {"smolagents", "llm", "input.value",
+     "{\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"text\",\"text\":\"Hello\"}]}]}",
+     SPANS_input, HELLO},
+};
+
+Test(content_dialects, further_clients_are_understood)
+{
+    struct rig r;
+    rig_init(&r);
+    for (size_t i = 0; i < sizeof clients / sizeof clients[0]; i++) {
+        const struct client *t = &clients[i];
+        rig_clear(&r);
+        rig_text(&r, t->key, t->value);
+        rig_run(&r, t->kind);
+        bool is_messages = t->column == SPANS_input || t->column == SPANS_output;
+        const char *found =
+            is_messages ? rig_messages(&r, t->column) : rig_cell_text(&r, t->column);
+        cr_expect_str_eq(found, t->expected, "%s %s: %s", t->what, t->key, found);
+        cr_expect_neq(rig_field(&r, 0), CONTENT_NONE, "%s %s", t->what, t->key);
+    }
+    rig_deinit(&r);
+}
+
+Test(content_dialects, strands_tells_of_tools_in_events)
+{
+    struct rig r;
+    rig_init(&r);
+    rig_event(&r, "gen_ai.tool.message", 1);
+    event_text(&r, "role", "tool");
+    event_text(&r, "content", "{\"order_id\": 4711}");
+    event_text(&r, "id", "call_1");
+    rig_event(&r, "gen_ai.choice", 2);
+    event_text(&r, "message", "[{\"text\": \"shipped\"}]");
+    event_text(&r, "id", "call_1");
+    rig_run(&r, "tool");
+    cr_expect_str_eq(rig_cell_text(&r, SPANS_tool_args), "{\"order_id\":4711}");
+    cr_expect_str_eq(rig_cell_text(&r, SPANS_tool_result), "shipped");
+    cr_expect_eq(rig_cell_i64(&r, SPANS_tool_result_empty), 0);
+    cr_expect_eq(r.result.event_fields[0], CONTENT_TOOL_ARGS);
+    cr_expect_eq(r.result.event_fields[1], CONTENT_TOOL_RESULT);
+    rig_deinit(&r);
+}
