@@ -178,6 +178,35 @@ Test(schema_check, numbers_are_compared_as_numbers)
     verdicts_check(cases, sizeof cases / sizeof cases[0]);
 }
 
+Test(schema_check, known_formats_are_checked_and_others_are_notes)
+{
+    static const struct verdict_case cases[] = {
+        {"{\"format\":\"date\"}", "\"2024-02-29\"", SCHEMA_FITS},
+        {"{\"format\":\"date\"}", "\"2023-02-29\"", SCHEMA_FAILS},
+        {"{\"format\":\"date\"}", "\"1900-02-29\"", SCHEMA_FAILS},
+        {"{\"format\":\"date\"}", "\"May 20\"", SCHEMA_FAILS},
+        {"{\"format\":\"date\"}", "\"2024-05-20T10:00:00Z\"", SCHEMA_FAILS},
+        {"{\"format\":\"date\"}", "20240520", SCHEMA_FITS},
+        {"{\"format\":\"time\"}", "\"10:30:00\"", SCHEMA_FITS},
+        {"{\"format\":\"time\"}", "\"24:30:00\"", SCHEMA_FAILS},
+        {"{\"format\":\"date-time\"}", "\"2024-05-20T10:00:00.123+02:00\"", SCHEMA_FITS},
+        {"{\"format\":\"date-time\"}", "\"2024-05-20T10:00:00\"", SCHEMA_FITS},
+        {"{\"format\":\"date-time\"}", "\"2024-05-20T10:00:00.\"", SCHEMA_FAILS},
+        {"{\"format\":\"date-time\"}", "\"2024-05-20\"", SCHEMA_FAILS},
+        {"{\"format\":\"email\"}", "\"a@b\"", SCHEMA_FITS},
+        {"{\"format\":\"email\"}", "\"@b\"", SCHEMA_FAILS},
+        {"{\"format\":\"email\"}", "\"Bob <b@x.org>\"", SCHEMA_FAILS},
+        {"{\"format\":\"ipv4\"}", "\"1.2.3.4\\u0000\"", SCHEMA_FAILS},
+        {"{\"format\":\"ipv6\"}", "\"fe80::1\"", SCHEMA_FITS},
+        {"{\"format\":\"uuid\"}", "\"550e8400-e29b-41d4-a716-446655440000\"", SCHEMA_FITS},
+        {"{\"format\":\"uuid\"}", "\"550e8400-e29b-41d4-a716-44665544000\"", SCHEMA_FAILS},
+        {"{\"format\":\"uuid\"}", "\"550e8400e29b-41d4-a716-4466554400000\"", SCHEMA_FAILS},
+        {"{\"format\":\"color\"}", "\"anything\"", SCHEMA_FITS},
+        {"{\"format\":3}", "\"anything\"", SCHEMA_FITS},
+    };
+    verdicts_check(cases, sizeof cases / sizeof cases[0]);
+}
+
 Test(schema_check, what_is_not_looked_at_is_named_once)
 {
     struct json_schema *schema = compiled(
