@@ -1,7 +1,7 @@
 /*
  * bench_enrich.c - what enrichment costs a span on its way in, without storage or sockets, in CPU time.
  *
- *     bench_enrich [--batches 40]
+ *     bench_enrich [--batches 40] [--only numbers]
  *
  * Batches of 2,048 spans, 8 a trace. Lines: numbers only (27 columns, prices, classes of 2 % failures, scores) with and without
  * scorers; conversations (each llm span has its history as references, two new messages a turn, bodies sent once); the same with
@@ -82,7 +82,7 @@ static void row_numbers(struct bench *b, uint32_t row)
     static const char *const kinds[] = {"llm",       "llm", "llm",   "tool",
                                         "retrieval", "llm", "agent", "chain"};
     struct builder *in = &b->in;
-    uint64_t trace = b->next_id / ROWS_PER_TRACE;
+    uint64_t trace = (b->next_id - 1) / ROWS_PER_TRACE;
     struct id128 trace_id = {{0}};
     bool failed = rng_below(&b->rng, 50) == 0;
     memcpy(trace_id.bytes, &trace, sizeof trace);
@@ -193,14 +193,29 @@ int main(int argc, char **argv)
     static const char masks[] = "mask:\n  - {detect: pii}\n  - {detect: secret}\n";
     static const char patterns[] =
         "mask:\n  - {detect: pii}\n  - {name: ticket, pattern: \"TKT-\\\\d+\"}\n";
+    static const struct {
+        const char *name, *policy;
+        bool scorers_off;
+        void (*fill)(struct bench *b);
+    } cases[] = {
+        {"numbers, no scorers", "", true, batch_numbers},
+        {"numbers", "", false, batch_numbers},
+        {"text, no scorers", "", true, batch_text},
+        {"text", "", false, batch_text},
+        {"text, masks, no scorers", masks, true, batch_text},
+        {"text, masks and a pattern", patterns, false, batch_text},
+    };
+    const char *only = NULL;
     uint32_t batches = 40;
-    if (argc == 3 && strcmp(argv[1], "--batches") == 0)
-        batches = (uint32_t)strtoul(argv[2], NULL, 10);
-    run("numbers, no scorers", "", true, batch_numbers, batches);
-    run("numbers", "", false, batch_numbers, batches);
-    run("text, no scorers", "", true, batch_text, batches);
-    run("text", "", false, batch_text, batches);
-    run("text, masks, no scorers", masks, true, batch_text, batches);
-    run("text, masks and a pattern", patterns, false, batch_text, batches);
+    for (int i = 1; i + 1 < argc; i += 2) {
+        if (strcmp(argv[i], "--batches") == 0)
+            batches = (uint32_t)strtoul(argv[i + 1], NULL, 10);
+        else if (strcmp(argv[i], "--only") == 0)
+            only = argv[i + 1];
+    }
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        if (only == NULL || strcmp(only, cases[i].name) == 0)
+            run(cases[i].name, cases[i].policy, cases[i].scorers_off, cases[i].fill, batches);
+    }
     return 0;
 }

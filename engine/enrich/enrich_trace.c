@@ -7,6 +7,8 @@
  *                   finished root arrives, a parent that spans of its trace name and that is still not there was lost: the
  *                   process died, or an instrumentation never ended it (several do that with the span of a rejected call).
  * Missing children: likewise a finished agent whose trace has no span naming it as parent did its work unseen.
+ *                   Tool calls that an answer asked for and no tool span carried out are not counted as missing: handoffs and
+ *                   final-answer tools are asked for and never carried out.
  * Soundness:        memory of spans is a Bloom filter, so it can only err towards "it came". Spans that come after the
  *                   verdict (another process, a late exporter) don't take it back; that is why these are scores with a
  *                   finding and not an error class.
@@ -49,7 +51,6 @@ static bool filter_has(const struct filter *f, uint64_t value)
 
 struct family {
     struct id128 trace_id;
-    uint64_t touched; /* 0: free */
     uint32_t spans;
     uint16_t waiting_count;
     bool waiting_overflow;
@@ -58,7 +59,14 @@ struct family {
     uint64_t waiting[FAMILY_WAITING_MAX]; /* parents that did not come yet */
 };
 
+/* The ways of a set, apart from what they stand for, so that a look at all four is one cache line. */
+struct family_set {
+    uint64_t hashes[FAMILY_WAYS];
+    uint64_t touched[FAMILY_WAYS]; /* 0: free */
+};
+
 struct families {
+    struct family_set *sets;
     struct family *families;
     uint64_t now;
 };
@@ -66,6 +74,7 @@ struct families {
 struct families *families_create(void)
 {
     struct families *f = MEM_NEW(struct families);
+    f->sets = mem_zero(FAMILY_TRACES / FAMILY_WAYS, sizeof *f->sets);
     f->families = mem_zero(FAMILY_TRACES, sizeof *f->families);
     return f;
 }
@@ -74,25 +83,35 @@ void families_destroy(struct families *f)
 {
     if (f == NULL)
         return;
+    mem_free(f->sets);
     mem_free(f->families);
     mem_free(f);
 }
 
+/* The family of a trace, which is touched; NULL: not remembered. */
 static struct family *family_of(struct families *f, struct id128 trace_id, bool create)
 {
-    uint32_t set = (uint32_t)(id128_hash(trace_id) % (FAMILY_TRACES / FAMILY_WAYS));
-    struct family *ways = &f->families[(size_t)set * FAMILY_WAYS];
-    struct family *oldest = ways;
+    uint64_t hash = id128_hash(trace_id);
+    size_t place = hash % (FAMILY_TRACES / FAMILY_WAYS);
+    struct family_set *set = &f->sets[place];
+    uint32_t oldest = 0;
     for (uint32_t i = 0; i < FAMILY_WAYS; i++) {
-        if (ways[i].touched != 0 && id128_equal(ways[i].trace_id, trace_id))
-            return &ways[i];
-        if (ways[i].touched < oldest->touched)
-            oldest = &ways[i];
+        struct family *family = &f->families[place * FAMILY_WAYS + i];
+        if (set->hashes[i] == hash && set->touched[i] != 0 &&
+            id128_equal(family->trace_id, trace_id)) {
+            set->touched[i] = ++f->now;
+            return family;
+        }
+        if (set->touched[i] < set->touched[oldest])
+            oldest = i;
     }
     if (!create)
         return NULL;
-    *oldest = (struct family){.trace_id = trace_id, .touched = ++f->now};
-    return oldest;
+    set->hashes[oldest] = hash;
+    set->touched[oldest] = ++f->now;
+    struct family *family = &f->families[place * FAMILY_WAYS + oldest];
+    *family = (struct family){.trace_id = trace_id};
+    return family;
 }
 
 static void arrived(struct family *f, uint64_t span_id)
@@ -133,7 +152,6 @@ void families_note(struct families *f, const struct batch *spans)
         struct id128 trace_id = traces->id128[row];
         if (family == NULL || !id128_equal(family->trace_id, trace_id))
             family = family_of(f, trace_id, true);
-        family->touched = ++f->now;
         arrived(family, ids->id64[row]);
         if (parents != NULL && vector_has(parents, row))
             named_parent(family, parents->id64[row]);

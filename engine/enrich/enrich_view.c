@@ -91,7 +91,7 @@ static const struct span_view empty_view = {
     .tokens_in = -1,
     .tokens_out = -1,
     .cost_nusd = -1,
-    .temperature = NAN,
+    .temperature = (double)NAN,
     .tool_name = NOTHING,
     .tool_call_id = NOTHING,
     .tool_args = NOTHING,
@@ -99,7 +99,7 @@ static const struct span_view empty_view = {
     .tool_result_empty = -1,
     .retrieved = NOTHING,
     .retrieved_count = -1,
-    .retrieved_top_score = NAN,
+    .retrieved_top_score = (double)NAN,
     .attributes = NOTHING,
 };
 
@@ -130,8 +130,16 @@ void view_reader_deinit(struct view_reader *r)
         mem_free(r->messages[i]);
 }
 
+/* vector_has without a call: it is asked for every column of every row. */
+static inline bool is_set(const struct vector *v, uint32_t row)
+{
+    if (v->storage == STORAGE_STR)
+        return v->codes[row] != 0;
+    return v->valid == NULL || v->valid[row] != 0;
+}
+
 /* Row of a vector to where the view keeps it; the row has a value. */
-static void field_load(const struct vector *v, uint32_t row, void *to)
+static inline void field_load(const struct vector *v, uint32_t row, void *to)
 {
     switch (v->storage) {
     case STORAGE_I64:
@@ -186,7 +194,7 @@ void view_read(struct view_reader *r, uint32_t row, struct span_view *ret)
     ret->project = r->work->project;
     for (uint32_t i = 0; i < r->field_count; i++) {
         const struct view_field *f = &r->fields[i];
-        if (!vector_has(f->vector, row))
+        if (!is_set(f->vector, row))
             continue;
         field_load(f->vector, row, (char *)ret + f->offset);
         if (f->has_offset != 0)
