@@ -6,220 +6,9 @@
  * Invariant: always valid JSON in UTF-8, no name twice, at most TEXT_BYTES_MAX; what did not fit is named in
  *            "driftline.truncated".
  */
-#include <inttypes.h>
-#include <math.h>
-
-#include "engine/base/stringify.h"
-#include "engine/base/utf8.h"
-#include "server/codec/base64.h"
 #include "server/dialect/mapper_internal.h"
 
 #define ATTRIBUTES_BYTES (TEXT_BYTES_MAX - 4096u) /* the rest is for notes and closing brackets */
-
-struct slice text_cut(struct slice text, size_t bytes_max)
-{
-    if (text.size <= bytes_max)
-        return text;
-    size_t size = bytes_max;
-    /* A continuation byte at the cut: the character began up to three bytes before. */
-    for (int i = 0; i < 3 && size > 0 && (text.data[size] & 0xc0) == 0x80; i++)
-        size--;
-    return slice_of(text.data, size);
-}
-
-/* ---- what stands in cells already ---- */
-
-enum target equal_target(struct mapper *m, uint16_t first, const struct origin *origin,
-                         const struct value *v)
-{
-    for (uint16_t at = first; at != 0; at = m->dialect.next[at - 1]) {
-        const struct source *source = &dialect_sources[at - 1];
-        const struct slot *slot = &m->slots[source->target];
-        struct found found;
-        if (target_column[source->target] == NULL || slot->rank == RANK_NONE ||
-            source->target == TARGET_failed || source->target == TARGET_score)
-            continue;
-        if (mapper_value_convert(m, source->how, source, origin, v, &found) && found.exact &&
-            found_equal(target_holds[source->target], &found, &slot->found))
-            return (enum target)source->target;
-    }
-    return TARGET_COUNT;
-}
-
-/* Attributes of an event that say what a cell says already but did not fill it. */
-static void event_count_equals(struct mapper *m, uint32_t index)
-{
-    const struct otlp_event *e = &m->span->events[index];
-    uint32_t at = m->span->attributes.count + index;
-    for (uint32_t i = 0; i < e->attributes.count; i++) {
-        const struct attribute *a = &e->attributes.items[i];
-        const struct place *place = event_place(m, e->name, &a->key);
-        struct origin origin = {.key = e->name, .index = (int32_t)at, .time_ns = e->time_ns};
-        if (place == NULL || place->first == 0)
-            continue;
-        enum target target = equal_target(m, place->first, &origin, &a->value);
-        if (target != TARGET_COUNT && m->slots[target].origin != (int32_t)at)
-            m->traces[at].used++;
-    }
-}
-
-void attributes_count(struct mapper *m)
-{
-    const struct otlp_span *span = m->span;
-    for (uint32_t i = 0; i < TARGET_COUNT; i++) {
-        const struct slot *slot = &m->slots[i];
-        if (slot->rank != RANK_NONE && slot->origin >= 0 && slot->found.exact &&
-            target_column[i] != NULL)
-            m->traces[slot->origin].used++;
-    }
-    for (uint32_t i = 0; i < span->attributes.count; i++) {
-        struct trace *trace = &m->traces[i];
-        const struct attribute *a = &span->attributes.items[i];
-        struct origin origin = {.key = a->key, .index = (int32_t)i};
-        if (trace->first != 0 && trace->used == 0 && !trace->has_members &&
-            equal_target(m, trace->first, &origin, &a->value) != TARGET_COUNT)
-            trace->used = 1;
-    }
-    for (uint32_t i = 0; i < span->event_count; i++)
-        event_count_equals(m, i);
-}
-
-/* What content made of an attribute (or, behind them, an event). Of a log record the body stands where an attribute does. */
-enum content_field content_field_of(const struct mapper *m, uint32_t index)
-{
-    const struct content_result *content = &m->content_result;
-    uint32_t count = m->log != NULL ? m->log->attributes.count : m->span->attributes.count;
-    if (index < count)
-        return content->attribute_fields != NULL ? content->attribute_fields[index] : CONTENT_NONE;
-    bool has_one = content->event_fields != NULL && (m->log == NULL || index == count);
-    return has_one ? content->event_fields[index - count] : CONTENT_NONE;
-}
-
-bool attribute_is_told(const struct mapper *m, uint32_t index)
-{
-    return content_field_of(m, index) != CONTENT_NONE ||
-           m->traces[index].used >= m->traces[index].leaves;
-}
-
-/* ---- values ---- */
-
-static bool is_ascii(struct slice text)
-{
-    uint64_t all = 0;
-    size_t at = 0;
-    for (uint64_t eight; text.size - at >= sizeof eight; at += sizeof eight) {
-        memcpy(&eight, text.data + at, sizeof eight);
-        all |= eight;
-    }
-    for (; at < text.size; at++)
-        all |= text.data[at];
-    return (all & 0x8080808080808080u) == 0;
-}
-
-/* JSON text whose strings may hold bytes that are not UTF-8. */
-static void add_json_text(struct buffer *to, struct slice text)
-{
-    if (is_ascii(text)) {
-        buffer_add_slice(to, text);
-        return;
-    }
-    const uint8_t *at = text.data;
-    const uint8_t *end = at + text.size;
-    for (size_t size; at < end; at += size) {
-        if (utf8_take(at, end, &size))
-            buffer_add(to, at, size);
-        else
-            buffer_add_text(to, UTF8_REPLACEMENT);
-    }
-}
-
-/* Nothing in it needs an escape: printable ASCII without quotes and backslashes. */
-static bool is_plain(struct slice text)
-{
-    const uint64_t ones = 0x0101010101010101u;
-    const uint64_t highs = 0x8080808080808080u;
-    size_t at = 0;
-    for (uint64_t eight; text.size - at >= sizeof eight; at += sizeof eight) {
-        memcpy(&eight, text.data + at, sizeof eight);
-        uint64_t quote = eight ^ ones * '"';
-        uint64_t backslash = eight ^ ones * '\\';
-        uint64_t special = eight | (eight - ones * 0x20) | (quote - ones) | (backslash - ones);
-        if ((special & highs) != 0)
-            return false;
-    }
-    for (; at < text.size; at++) {
-        uint8_t c = text.data[at];
-        if (c < 0x20 || c >= 0x80 || c == '"' || c == '\\')
-            return false;
-    }
-    return true;
-}
-
-static void add_text(struct buffer *to, struct slice text)
-{
-    if (!is_plain(text)) {
-        buffer_add_json(to, text);
-        return;
-    }
-    uint8_t *at = buffer_reserve(to, text.size + 2);
-    at[0] = '"';
-    bytes_copy(at + 1, text.data, text.size);
-    at[text.size + 1] = '"';
-    to->size += text.size + 2;
-}
-
-static void add_int(struct buffer *to, int64_t value)
-{
-    char text[24];
-    char *at = text + sizeof text;
-    uint64_t rest = value < 0 ? 0 - (uint64_t)value : (uint64_t)value;
-    do {
-        *--at = (char)('0' + rest % 10);
-        rest /= 10;
-    } while (rest != 0);
-    if (value < 0)
-        *--at = '-';
-    buffer_add(to, at, (size_t)(text + sizeof text - at));
-}
-
-static void add_double(struct buffer *to, double number)
-{
-    if (isnan(number))
-        buffer_add_text(to, "\"NaN\"");
-    else if (isinf(number))
-        buffer_add_text(to, number > 0 ? "\"Infinity\"" : "\"-Infinity\"");
-    else
-        stringify_number(number, to);
-}
-
-void json_add_value(struct buffer *to, const struct value *v)
-{
-    switch (v->type) {
-    case VALUE_STRING:
-        add_text(to, v->bytes);
-        break;
-    case VALUE_BOOL:
-        buffer_add_text(to, v->boolean ? "true" : "false");
-        break;
-    case VALUE_INT:
-        add_int(to, v->integer);
-        break;
-    case VALUE_DOUBLE:
-        add_double(to, v->number);
-        break;
-    case VALUE_BYTES:
-        buffer_add_byte(to, '"');
-        base64_encode(v->bytes, to);
-        buffer_add_byte(to, '"');
-        break;
-    case VALUE_JSON:
-        add_json_text(to, v->bytes);
-        break;
-    case VALUE_NONE:
-        buffer_add_text(to, "null");
-        break;
-    }
-}
 
 /* ---- members ---- */
 
@@ -257,7 +46,7 @@ static void member_int(struct buffer *to, const char *name, int64_t value)
     if (value == 0)
         return;
     name_add(to, name);
-    add_int(to, value);
+    json_add_int(to, value);
 }
 
 #define REPEATS_BY_EYE 16u /* up to so many attributes comparing each with each is quickest */
@@ -503,6 +292,11 @@ static const struct content_rest *rest_of(const struct mapper *m, uint32_t index
     return NULL;
 }
 
+bool attribute_has_rest(const struct mapper *m, uint32_t index)
+{
+    return rest_of(m, index) != NULL;
+}
+
 /* An attribute whose name means a member of ours gets "attributes." before it. */
 static void attribute_add(struct mapper *m, uint32_t index)
 {
@@ -597,7 +391,7 @@ void attributes_write(struct mapper *m)
     for (uint32_t i = 0; i < span->attributes.count; i++) {
         bool is_no_body =
             m->log != NULL && i == m->log->attributes.count && m->log->body.type == VALUE_NONE;
-        bool stays = !attribute_is_told(m, i) || rest_of(m, i) != NULL;
+        bool stays = !attribute_is_told(m, i) || attribute_has_rest(m, i);
         if (!m->traces[i].hidden && stays && !is_no_body)
             attribute_add(m, i);
     }

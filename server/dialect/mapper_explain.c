@@ -85,7 +85,9 @@ static void attribute_explain(struct mapper *m, uint32_t index)
     if (trace->hidden) {
         note(m, a->key, shown, NULL, "the same name comes again: the last one counts");
     } else if (field != CONTENT_NONE) {
-        note(m, a->key, shown, content_field_column(field), "what was said");
+        note(m, a->key, shown, content_field_column(field),
+             attribute_has_rest(m, index) ? "what was said; the rest stays in attributes"
+                                          : "what was said");
     } else if (score != NULL) {
         note(m, a->key, shown, score, "a score");
     } else if (trace->has_members) {

@@ -140,13 +140,24 @@ bool mapper_value_text(struct mapper *m, const struct value *v, struct slice *re
 bool mapper_value_number(const struct value *v, double *ret);
 bool mapper_value_convert(struct mapper *m, enum how how, const struct source *source,
                           const struct origin *origin, const struct value *v, struct found *ret);
-/* Our word for a finish reason, or the reason in lower case; false: says nothing. */
-bool finish_convert(struct mapper *m, struct slice text, struct found *ret);
 bool found_equal(enum holds holds, const struct found *a, const struct found *b);
 /* The token just read as a value; texts in the arena or the JSON itself. */
 struct value mapper_value_of_token(struct json *j, enum json_token token, struct arena *arena);
 /* The JSON in a text or JSON value; empty: there is none. */
 struct slice mapper_value_json(const struct value *v);
+
+/* ---- mapper_words.c: spellings become our words; false: it says nothing ---- */
+
+bool kind_convert(struct mapper *m, struct slice text, struct found *ret);
+bool kind_by_ending(struct mapper *m, struct slice text, struct found *ret);
+bool provider_convert(struct mapper *m, struct slice text, struct found *ret);
+/* A reason that is in no vocabulary is kept in lower case. */
+bool finish_convert(struct mapper *m, struct slice text, struct found *ret);
+/* A bare reason, or the first of an array of them. */
+bool finish_of_value(struct mapper *m, const struct value *v, struct found *ret);
+struct slice text_unquoted(struct slice text);
+struct slice text_lower_case(struct slice text, struct arena *arena);
+bool text_ends_with(struct slice text, struct slice ending);
 
 /* ---- mapper_collect.c ---- */
 
@@ -186,7 +197,7 @@ void scores_write(struct mapper *m, struct mapped *to);
 /* A name of a score: what may not stand in one becomes '_'. */
 struct slice score_name_clean(struct slice name, struct arena *arena);
 
-/* ---- mapper_attributes.c ---- */
+/* ---- mapper_told.c ---- */
 
 /* Counts what became cells, attribute by attribute: before attributes_write and explain_span. */
 void attributes_count(struct mapper *m);
@@ -194,17 +205,26 @@ void attributes_count(struct mapper *m);
 bool attribute_is_told(const struct mapper *m, uint32_t index);
 /* What the messages' reader made of it. */
 enum content_field content_field_of(const struct mapper *m, uint32_t index);
-/* A column was cut: `attributes` will say so. */
-void note_truncated(struct mapper *m, const char *column);
 /* The slot that holds the same as this value at that place, TARGET_COUNT: none. */
 enum target equal_target(struct mapper *m, uint16_t first, const struct origin *origin,
                          const struct value *v);
+
+/* ---- mapper_attributes.c ---- */
+
 /* Writes what became no cell as JSON into m->json; the empty text when nothing is left. */
 void attributes_write(struct mapper *m);
 /* `"resource":{...}`; is_whole: also what became cells of m->slots. */
 void resource_write(struct mapper *m, const struct otlp_resource *resource, bool is_whole,
                     struct buffer *to);
+/* The messages' reader took a part of it only. */
+bool attribute_has_rest(const struct mapper *m, uint32_t index);
+/* A column was cut: `attributes` will say so. */
+void note_truncated(struct mapper *m, const char *column);
+
+/* ---- mapper_json.c ---- */
+
 void json_add_value(struct buffer *to, const struct value *v);
+void json_add_int(struct buffer *to, int64_t value);
 /* The longest start of at most bytes_max bytes that ends with a whole character. */
 struct slice text_cut(struct slice text, size_t bytes_max);
 

@@ -111,13 +111,6 @@ static bool value_duration(const struct mapper *m, const struct value *v, struct
     return false;
 }
 
-static struct slice unquoted(struct slice text)
-{
-    if (text.size >= 2 && text.data[0] == '"' && text.data[text.size - 1] == '"')
-        return slice_of(text.data + 1, text.size - 2);
-    return text;
-}
-
 /* Seconds, ms, us and ns since 1970 lie three orders of magnitude apart. */
 static bool time_from_number(double number, int64_t *ret_ns)
 {
@@ -144,102 +137,12 @@ static bool value_since_start(const struct mapper *m, const struct value *v, str
 {
     int64_t time_ns = 0;
     double number = 0;
-    if (v->type == VALUE_STRING && time_from_text(unquoted(v->bytes), &time_ns))
+    if (v->type == VALUE_STRING && time_from_text(text_unquoted(v->bytes), &time_ns))
         return since_start(m, time_ns, ret);
     if (v->type == VALUE_INT && v->integer >= 100000000000000000)
         return since_start(m, v->integer, ret);
     return mapper_value_number(v, &number) && time_from_number(number, &time_ns) &&
            since_start(m, time_ns, ret);
-}
-
-/* ---- words ---- */
-
-static bool word_found(const char *word, struct slice spelling, struct found *ret)
-{
-    if (word == NULL || word[0] == 0)
-        return false;
-    struct slice text = slice_text(word);
-    bool same = text.size == spelling.size;
-    for (size_t i = 0; same && i < text.size; i++)
-        same = text.data[i] == spelling.data[i] ||
-               (spelling.data[i] >= 'A' && spelling.data[i] <= 'Z' &&
-                text.data[i] == (spelling.data[i] | 0x20));
-    *ret = (struct found){.text = text, .exact = same};
-    return true;
-}
-
-static struct slice lower_case(struct slice text, struct arena *arena)
-{
-    uint8_t *copy = arena_alloc(arena, text.size + 1);
-    for (size_t i = 0; i < text.size; i++) {
-        uint8_t c = text.data[i];
-        copy[i] = c >= 'A' && c <= 'Z' ? (uint8_t)(c | 0x20) : c;
-    }
-    return slice_of(copy, text.size);
-}
-
-static bool ends_with(struct slice text, struct slice ending)
-{
-    return text.size >= ending.size &&
-           memcmp(text.data + text.size - ending.size, ending.data, ending.size) == 0;
-}
-
-static bool kind_by_ending(struct mapper *m, struct slice text, struct found *ret)
-{
-    struct slice lower = lower_case(text_cut(text, NAME_BYTES_MAX), &m->arena);
-    for (uint32_t i = 0; i < dialect_word_count(); i++) {
-        const struct word *w = &dialect_words[i];
-        if (w->vocabulary == WORDS_kind_ending && ends_with(lower, slice_text(w->spelling)))
-            return word_found(w->word, text, ret);
-    }
-    return false;
-}
-
-/* "google.vertex.chat": the longest start before a dot that is a provider we know. */
-static bool provider_convert(struct mapper *m, struct slice text, struct found *ret)
-{
-    text = unquoted(text);
-    if (text.size == 0 || text.size > NAME_BYTES_MAX)
-        return false;
-    for (struct slice start = text; start.size != 0; start.size--) {
-        if (start.size != text.size && text.data[start.size] != '.')
-            continue;
-        const char *word = dialect_word(&m->dialect, WORDS_provider, start);
-        if (word != NULL)
-            return word_found(word, text, ret);
-    }
-    *ret = (struct found){.text = lower_case(text, &m->arena), .exact = true};
-    return true;
-}
-
-bool finish_convert(struct mapper *m, struct slice text, struct found *ret)
-{
-    text = unquoted(text);
-    if (text.size == 0)
-        return false;
-    const char *word = dialect_word(&m->dialect, WORDS_finish, text);
-    if (word != NULL)
-        return word_found(word, text, ret);
-    text = text_cut(text, NAME_BYTES_MAX);
-    *ret = (struct found){.text = lower_case(text, &m->arena), .exact = true};
-    return true;
-}
-
-/* A bare reason, or the first of an array of them. */
-static bool value_finish(struct mapper *m, const struct value *v, struct found *ret)
-{
-    if (v->type != VALUE_STRING && v->type != VALUE_JSON)
-        return false;
-    if (v->bytes.size == 0 || v->bytes.data[0] != '[')
-        return finish_convert(m, v->bytes, ret);
-    struct json j = json_over(v->bytes);
-    if (json_next(&j) != JSON_ARRAY_BEGIN || json_next(&j) != JSON_STRING)
-        return false;
-    if (!finish_convert(m, json_string(&j, &m->arena), ret))
-        return false;
-    /* More than one reason: the others must not be lost. */
-    ret->exact = ret->exact && json_next(&j) == JSON_ARRAY_END;
-    return true;
 }
 
 /* ---- HTTP status codes ---- */
@@ -285,7 +188,7 @@ static bool value_http_text(struct mapper *m, const struct value *v, struct foun
                                          "["};
     if (v->type != VALUE_STRING || v->bytes.size == 0)
         return false;
-    struct slice text = lower_case(text_cut(v->bytes, TEXT_BYTES_SEARCHED), &m->arena);
+    struct slice text = text_lower_case(text_cut(v->bytes, TEXT_BYTES_SEARCHED), &m->arena);
     if (http_at(text, 0, ret) && ret->integer >= 400) {
         ret->exact = false;
         return text.size == 3 || text.data[3] == ' ' || text.data[3] == ':' || text.data[3] == ',';
@@ -345,7 +248,7 @@ static struct slice tool_name(struct slice text)
         if (text.size > size && memcmp(text.data, before[i], size) == 0)
             text = slice_of(text.data + size, text.size - size);
     }
-    if (text.size > behind.size && ends_with(text, behind))
+    if (text.size > behind.size && text_ends_with(text, behind))
         text.size -= behind.size;
     return text;
 }
@@ -376,18 +279,17 @@ bool mapper_value_convert(struct mapper *m, enum how how, const struct source *s
     case HOW_TEXT:
         return mapper_value_text(m, v, &text) && text_found(text, true, ret);
     case HOW_QUOTED:
-        return mapper_value_text(m, v, &text) && text_found(unquoted(text), true, ret);
+        return mapper_value_text(m, v, &text) && text_found(text_unquoted(text), true, ret);
     case HOW_HASHED:
         return value_hashed(m, v, ret);
     case HOW_KIND:
-        return v->type == VALUE_STRING &&
-               word_found(dialect_word(&m->dialect, WORDS_kind, v->bytes), v->bytes, ret);
+        return v->type == VALUE_STRING && kind_convert(m, v->bytes, ret);
     case HOW_KIND_ENDING:
         return v->type == VALUE_STRING && kind_by_ending(m, v->bytes, ret);
     case HOW_PROVIDER:
         return v->type == VALUE_STRING && provider_convert(m, v->bytes, ret);
     case HOW_FINISH:
-        return value_finish(m, v, ret);
+        return finish_of_value(m, v, ret);
     case HOW_NUMBER:
         *ret = (struct found){.exact = true};
         return mapper_value_number(v, &ret->number);
