@@ -78,8 +78,8 @@ static struct repeats generation_repeats(struct scorer_run *run)
         if (v->input_count != 0)
             count += history_count(run, asked.calls[i]);
         else if (!id128_is_zero(v->trace_id))
-            count = trace_memory_note(run->scorers->traces, v->trace_id, v->span_id + i,
-                                      hash_mix(asked.calls[i]));
+            count = trace_memory_note_at(run->scorers->traces, v->trace_id, v->span_id + i,
+                                         v->time_ns, hash_mix(asked.calls[i]));
         repeats_take(&r, count, asked.names[i]);
     }
     return r;
@@ -92,8 +92,9 @@ static struct repeats execution_repeats(struct scorer_run *run)
     if (v->tool_name.size == 0 || id128_is_zero(v->trace_id))
         return r;
     uint64_t hash = call_hash(v->tool_name, v->tool_args, run->arena);
-    repeats_take(&r, trace_memory_note(run->scorers->traces, v->trace_id, v->span_id, hash),
-                 v->tool_name);
+    uint32_t count =
+        trace_memory_note_at(run->scorers->traces, v->trace_id, v->span_id, v->time_ns, hash);
+    repeats_take(&r, count, v->tool_name);
     return r;
 }
 

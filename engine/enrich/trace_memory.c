@@ -1,5 +1,5 @@
 /*
- * trace_memory.c - a four-way set-associative table of traces, each with a ring of calls.
+ * trace_memory.c - a four-way set-associative table of traces, each with its newest calls in order of time.
  */
 #include "engine/enrich/trace_memory.h"
 
@@ -8,12 +8,12 @@
 struct trace_calls {
     struct id128 trace_id;
     uint64_t touched; /* 0: free */
-    uint32_t next;    /* where the ring continues */
-    uint32_t count;
+    uint64_t count;
     struct {
+        int64_t time_ns;
         uint64_t span_id;
         uint64_t call;
-    } calls[TRACE_MEMORY_CALLS];
+    } calls[TRACE_MEMORY_CALLS]; /* by time, then arrival */
 };
 static_assert(sizeof(struct trace_calls) * TRACE_MEMORY_TRACES == TRACE_MEMORY_BYTES,
               "what trace_memory.h says");
@@ -50,29 +50,48 @@ static struct trace_calls *trace_of(struct trace_memory *m, struct id128 trace_i
             oldest = &ways[i];
     }
     oldest->trace_id = trace_id;
-    oldest->next = 0;
     oldest->count = 0;
     return oldest;
 }
 
-uint32_t trace_memory_note(struct trace_memory *m, struct id128 trace_id, uint64_t span_id,
-                           uint64_t call)
+/* Makes room for a call at `at` and returns where that is now; the oldest call leaves a full list. */
+static uint64_t calls_open(struct trace_calls *t, uint64_t at)
+{
+    if (t->count == TRACE_MEMORY_CALLS) {
+        at--;
+        memmove(t->calls, t->calls + 1, at * sizeof t->calls[0]);
+        return at;
+    }
+    memmove(t->calls + at + 1, t->calls + at, (t->count - at) * sizeof t->calls[0]);
+    t->count++;
+    return at;
+}
+
+uint32_t trace_memory_note_at(struct trace_memory *m, struct id128 trace_id, uint64_t span_id,
+                              int64_t time_ns, uint64_t call)
 {
     struct trace_calls *t = trace_of(m, trace_id);
     t->touched = ++m->now;
     uint32_t repeats = 1;
-    uint32_t oldest = t->count < TRACE_MEMORY_CALLS ? 0 : t->next;
-    for (uint32_t i = 0; i < t->count; i++) {
-        uint32_t at = (oldest + i) % TRACE_MEMORY_CALLS;
+    uint64_t at = 0;
+    for (; at < t->count && t->calls[at].time_ns <= time_ns; at++) {
         if (t->calls[at].call != call)
             continue;
         if (t->calls[at].span_id == span_id)
             return repeats;
         repeats++;
     }
-    t->calls[t->next].span_id = span_id;
-    t->calls[t->next].call = call;
-    t->next = (t->next + 1) % TRACE_MEMORY_CALLS;
-    t->count += t->count < TRACE_MEMORY_CALLS;
+    if (at == 0 && t->count == TRACE_MEMORY_CALLS)
+        return repeats; /* older than all that is known */
+    at = calls_open(t, at);
+    t->calls[at].time_ns = time_ns;
+    t->calls[at].span_id = span_id;
+    t->calls[at].call = call;
     return repeats;
+}
+
+uint32_t trace_memory_note(struct trace_memory *m, struct id128 trace_id, uint64_t span_id,
+                           uint64_t call)
+{
+    return trace_memory_note_at(m, trace_id, span_id, 0, call);
 }

@@ -154,3 +154,24 @@ Test(loop, only_the_newest_calls_of_a_trace_are_kept)
     cr_expect_eq(trace_memory_note(m, id, 102, 2), 1, "its first call left when the ring was full");
     trace_memory_destroy(m);
 }
+
+Test(loop, late_and_repeated_spans_count_what_was_before_them)
+{
+    struct trace_memory *m = trace_memory_create();
+    struct id128 id = {{1}};
+    uint32_t made = TRACE_MEMORY_CALLS + 10;
+    for (uint32_t i = 1; i <= made; i++) {
+        uint32_t expected = i <= TRACE_MEMORY_CALLS ? i : TRACE_MEMORY_CALLS + 1;
+        cr_expect_eq(trace_memory_note_at(m, id, i, i * 10, 42), expected);
+    }
+    /* Scored again: the first ten are older than all that is kept. */
+    for (uint32_t i = 1; i <= 10; i++)
+        cr_expect_eq(trace_memory_note_at(m, id, i, i * 10, 42), 1);
+    for (uint32_t i = 11; i <= made; i++)
+        cr_expect_eq(trace_memory_note_at(m, id, i, i * 10, 42), i - 10);
+    /* A late span between two known ones pushes out the oldest. */
+    cr_expect_eq(trace_memory_note_at(m, id, 1000, 205, 42), 11);
+    cr_expect_eq(trace_memory_note_at(m, id, 1000, 205, 42), 10);
+    cr_expect_eq(trace_memory_note_at(m, id, 2000, 1, 42), 1);
+    trace_memory_destroy(m);
+}
