@@ -11,6 +11,18 @@
 
 #include "engine/base/check.h"
 
+#define KEPT_BYTES_MAX (1u << 20)
+
+size_t content_memory(const struct content *c)
+{
+    const struct message_list *lists[] = {&c->input, &c->output, &c->system, &c->tools, &c->spare};
+    size_t bytes = sizeof *c + c->arena.bytes + c->documents.json.capacity + c->scratch.capacity +
+                   c->refs.capacity + c->rests_capacity * sizeof *c->rests;
+    for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++)
+        bytes += lists[i]->bodies.capacity + lists[i]->capacity * sizeof *lists[i]->ends;
+    return bytes;
+}
+
 struct content *content_create(void)
 {
     struct content *c = MEM_NEW(struct content);
@@ -86,9 +98,23 @@ static void events_present(struct content *c)
     }
 }
 
+/* A span of many megabytes must not keep them from the next one. */
+static void memory_return(struct content *c)
+{
+    if (c->arena.bytes > KEPT_BYTES_MAX)
+        arena_deinit(&c->arena);
+    else
+        arena_reset(&c->arena);
+    struct buffer *buffers[] = {&c->documents.json, &c->scratch, &c->refs};
+    for (size_t i = 0; i < sizeof buffers / sizeof buffers[0]; i++) {
+        if (buffers[i]->capacity > KEPT_BYTES_MAX)
+            buffer_deinit(buffers[i]);
+    }
+}
+
 static void span_begin(struct content *c, struct attributes attributes)
 {
-    arena_reset(&c->arena);
+    memory_return(c);
     message_list_reset(&c->input, &c->arena);
     message_list_reset(&c->output, &c->arena);
     message_list_reset(&c->system, &c->arena);

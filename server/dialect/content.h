@@ -59,6 +59,8 @@ uint16_t content_claim(struct slice key);
 struct content;
 struct content *content_create(void);
 void content_destroy(struct content *c);
+/* What it holds between spans; large spans are not kept. */
+size_t content_memory(const struct content *c);
 
 struct content_request {
     const struct otlp_span *span;

@@ -17,7 +17,8 @@
 #define SHORT_BYTES_MAX     1024u                /* ids and names inside parts */
 #define BODY_ROOM           (MESSAGE_BYTES_MAX - 64u) /* leaves room for what closes a body */
 #define WIDE_RUN_BYTES      256u                      /* a cut text is at most so much longer */
-#define NUMBER_EXACT_DIGITS 15u                       /* a double holds as many decimal digits */
+#define LIST_KEPT_BYTES_MAX (1u << 20) /* memory that stays with a list between spans */
+#define NUMBER_EXACT_DIGITS 15u        /* a double holds as many decimal digits */
 
 /* ---- strings ---- */
 
@@ -268,6 +269,9 @@ void message_list_deinit(struct message_list *l)
 
 void message_list_reset(struct message_list *l, struct arena *arena)
 {
+    if (l->bodies.capacity > LIST_KEPT_BYTES_MAX ||
+        l->capacity * sizeof *l->ends > LIST_KEPT_BYTES_MAX)
+        message_list_deinit(l);
     struct message_list kept = {.bodies = l->bodies, .ends = l->ends, .capacity = l->capacity};
     *l = kept;
     l->arena = arena;
