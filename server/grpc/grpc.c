@@ -30,8 +30,8 @@ static void connection_close(struct grpc_connection *c)
         c->next->previous = c->previous;
     g->stats.connections--;
     bufferevent_free(c->events);
-    if (g->listener != NULL)
-        net_listener_release(g->listener, c->slot);
+    net_listener_release(
+        g->listener, c->slot); /* a listener closed by a drain lives until its last slot is back */
     mem_free(c);
 }
 
@@ -103,8 +103,9 @@ static void on_read(struct bufferevent *events, void *context)
     struct grpc_connection *c = context;
     bool was_ready = c->is_ready;
     struct evbuffer *in = bufferevent_get_input(events);
-    if (!c->is_ready && answer_http1(c, in)) {
-        c->is_leaving = true;
+    c->is_http1 = !c->has_spoken && answer_http1(c, in);
+    c->has_spoken = true;
+    if (c->is_http1) {
         (void)evbuffer_drain(in, evbuffer_get_length(in));
         (void)bufferevent_disable(events, EV_READ);
         return; /* closed once it is written */
@@ -118,14 +119,14 @@ static void on_read(struct bufferevent *events, void *context)
     (void)connection_send(c);
 }
 
-/* The output has drained. */
+/* The output has drained; libevent also says so of one that was empty all the time. */
 static void on_write(struct bufferevent *events, void *context)
 {
     struct grpc_connection *c = context;
-    (void)events;
-    if (c->is_leaving && !c->is_ready)
-        connection_close(c); /* it spoke HTTP/1.1 */
-    else
+    bool is_empty = evbuffer_get_length(bufferevent_get_output(events)) == 0;
+    if (c->is_http1 && is_empty)
+        connection_close(c);
+    else if (c->has_spoken && !c->is_http1)
         (void)connection_send(c);
 }
 
@@ -239,7 +240,12 @@ uint16_t grpc_port(const struct grpc *g)
 
 uint32_t grpc_requests(const struct grpc *g)
 {
-    return g == NULL ? 0 : g->requests;
+    uint32_t count = 0;
+    if (g == NULL)
+        return 0;
+    for (const struct grpc_connection *c = g->connections; c != NULL; c = c->next)
+        count += evbuffer_get_length(bufferevent_get_output(c->events)) != 0;
+    return count + g->requests;
 }
 
 struct grpc_stats grpc_stats(const struct grpc *g)
@@ -252,9 +258,13 @@ void grpc_drain(struct grpc *g)
     if (g == NULL || g->is_draining)
         return;
     g->is_draining = true;
+    net_listener_close(g->listener);
     for (struct grpc_connection *c = g->connections, *next = NULL; c != NULL; c = next) {
         next = c->next;
-        (void)connection_say_goodbye(c);
+        if (!c->has_spoken)
+            connection_close(c);
+        else if (!c->is_http1)
+            (void)connection_say_goodbye(c);
     }
 }
 
@@ -266,7 +276,8 @@ void grpc_stop(struct grpc *g)
         connection_close(g->connections);
     grpc_calls_abandon(g);
     ASSERT(g->inflight_bytes == 0);
-    net_listener_close(g->listener);
+    if (!g->is_draining)
+        net_listener_close(g->listener);
     nghttp2_session_callbacks_del(g->callbacks);
     nghttp2_option_del(g->http2);
     grpc_tls_close(g->tls);

@@ -45,7 +45,7 @@ uint16_t grpc_port(const struct grpc *g);
 void grpc_pump(struct grpc *g, uint64_t durable);
 /* Stops listening; new calls are UNAVAILABLE, connections get GOAWAY and close when their calls are answered. Accepts NULL. */
 void grpc_drain(struct grpc *g);
-/* Calls that are still being answered. NULL: 0. */
+/* Calls that are still being answered, and connections that have not taken their answers. NULL: 0. */
 uint32_t grpc_requests(const struct grpc *g);
 /* Closes what is left. The writer pool must not run jobs of calls any more. Accepts NULL. */
 void grpc_stop(struct grpc *g);

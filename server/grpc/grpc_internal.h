@@ -79,8 +79,10 @@ struct grpc_connection {
     nghttp2_session *session;
     struct grpc_call *calls;
     uint32_t slot;
-    bool is_ready;       /* TLS and the client's first frames are done */
-    bool is_leaving;     /* GOAWAY was sent; or, not ready, the answer to HTTP/1.1 */
+    bool has_spoken; /* the client; nothing is sent before */
+    bool is_http1;   /* it was told where to go */
+    bool is_ready;   /* its first HTTP/2 frame is here */
+    bool is_leaving; /* GOAWAY was sent */
     struct grpc_connection *next;
     struct grpc_connection *previous;
 };

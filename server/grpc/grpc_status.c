@@ -9,7 +9,7 @@
 #include "server/grpc/grpc_internal.h"
 
 #define TEXT_SHOWN_MAX 512
-#define RETRY_SECONDS     1
+#define RETRY_SECONDS  1
 
 enum grpc_code grpc_code_of(const struct error *error)
 {
@@ -47,8 +47,7 @@ bool grpc_code_asks_again(enum grpc_code code)
 
 static struct slice message_cut(struct slice message)
 {
-    return slice_of(message.data,
-                    message.size < TEXT_SHOWN_MAX ? message.size : TEXT_SHOWN_MAX);
+    return slice_of(message.data, message.size < TEXT_SHOWN_MAX ? message.size : TEXT_SHOWN_MAX);
 }
 
 void grpc_message_encode(struct slice message, struct buffer *to)
