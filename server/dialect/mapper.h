@@ -57,7 +57,7 @@ struct slice mapper_project_hint(const struct otlp_span *span);
 
 /*
  * Maps once more what an older table left in `attributes` (the JSON text of the column): fills only what is not set in `have`
- * (bit i of have[i / 64]: column id i is not NULL) and hands over the new cells through a one-row `to` (emptied first); *ret_attributes is
+ * (bit i of have[i / 64]: column id i is not NULL) and hands over the new cells through a one-row `to` (emptied first; its scores have the zero trace and no span); *ret_attributes is
  * what still stays (the same text when nothing was used). False: nothing new.
  */
 bool mapper_remap(struct mapper *m, struct slice attributes, const uint64_t have[2], struct mapped *to, struct arena *arena,

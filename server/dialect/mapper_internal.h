@@ -194,6 +194,8 @@ void scores_take(struct mapper *m, enum how how, const struct origin *origin,
                  const struct value *v);
 /* Adds the rows. */
 void scores_write(struct mapper *m, struct mapped *to);
+/* For a remap: only scores that no earlier table gave. Returns how many. */
+uint32_t scores_write_again(struct mapper *m, struct mapped *to);
 /* A name of a score: what may not stand in one becomes '_'. */
 struct slice score_name_clean(struct slice name, struct arena *arena);
 

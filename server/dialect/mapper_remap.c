@@ -178,6 +178,7 @@ bool mapper_remap(struct mapper *m, struct slice attributes, const uint64_t have
         count++;
     }
     count += cells_write(m, &to->spans);
+    count += scores_write_again(m, to);
     if (count == 0)
         return false;
     attributes_count(m);

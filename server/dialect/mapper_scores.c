@@ -195,8 +195,6 @@ static void score_object(struct mapper *m, const struct origin *origin, const st
 
 void scores_take(struct mapper *m, enum how how, const struct origin *origin, const struct value *v)
 {
-    if (m->have != NULL)
-        return;
     if (how == HOW_SCORES) {
         scores_object(m, origin, v);
         return;
@@ -308,18 +306,26 @@ static void row_write(struct mapper *m, const struct score_part *part, struct sl
         text_put(b, SCORES_judge_model, m->slots[TARGET_model].found.text, STR_BYTES_MAX);
 }
 
-void scores_write(struct mapper *m, struct mapped *to)
+/* The name a part's row would have; empty: it is no score. */
+static struct slice row_name(struct mapper *m, const struct score_part *part)
 {
     bool is_evaluator = slice_is(m->kind, "evaluator");
+    struct slice name = part->name.size == 0 && is_evaluator ? m->span->name : part->name;
+    bool is_finite = !part->has_value || isfinite(part->value);
+    return part_is_score(part) && is_finite ? name : SLICE_EMPTY;
+}
+
+void scores_write(struct mapper *m, struct mapped *to)
+{
     bool any = false;
     for (uint32_t i = 0; i < m->score_count; i++)
         any = any || part_is_score(&m->scores[i]);
-    if (is_evaluator && !any)
+    if (slice_is(m->kind, "evaluator") && !any)
         evaluator_output(m);
     for (uint32_t i = 0; i < m->score_count && to->scores.rows < BATCH_ROWS_MAX; i++) {
         const struct score_part *part = &m->scores[i];
-        struct slice raw = part->name.size == 0 && is_evaluator ? m->span->name : part->name;
-        if (!part_is_score(part) || raw.size == 0 || (part->has_value && !isfinite(part->value)))
+        struct slice raw = row_name(m, part);
+        if (raw.size == 0)
             continue;
         struct slice name = score_name_clean(raw, &m->arena);
         row_write(m, part, name, &to->scores);
@@ -327,4 +333,41 @@ void scores_write(struct mapper *m, struct mapped *to)
             part_told(m, part);
         to->bytes += name.size + part->label.size + part->explanation.size;
     }
+}
+
+/* ---- mapping again ---- */
+
+static bool part_is_new(const struct mapper *m, const struct score_part *part)
+{
+    bool has_origin = false;
+    for (size_t i = 0; i < sizeof part->origins / sizeof *part->origins; i++) {
+        if (part->origins[i] == NOT_AN_ATTRIBUTE)
+            continue;
+        has_origin = true;
+        if (m->traces[part->origins[i]].used < m->traces[part->origins[i]].leaves)
+            return false;
+    }
+    return has_origin;
+}
+
+/*
+ * A score that was given on arrival left nothing behind, unless it could not be kept exactly; so only what now leaves
+ * nothing behind is new.
+ */
+uint32_t scores_write_again(struct mapper *m, struct mapped *to)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < m->score_count; i++) {
+        struct slice raw = row_name(m, &m->scores[i]);
+        if (raw.size != 0 && slice_equal(raw, score_name_clean(raw, &m->arena)))
+            part_told(m, &m->scores[i]);
+    }
+    for (uint32_t i = 0; i < m->score_count; i++) {
+        struct slice raw = row_name(m, &m->scores[i]);
+        if (raw.size == 0 || !part_is_new(m, &m->scores[i]))
+            continue;
+        row_write(m, &m->scores[i], score_name_clean(raw, &m->arena), &to->scores);
+        count++;
+    }
+    return count;
 }

@@ -187,6 +187,25 @@ Test(mapper_remap, usage_taken_off_a_wrapper_does_not_come_back)
         bit(SPANS_kind), 0, &left));
 }
 
+Test(mapper_remap, only_scores_that_were_not_given_before_are_new)
+{
+    struct slice left;
+    cr_assert(remap("{\"evaluation.name\":\"tone\",\"evaluation.score\":0.5}", bit(SPANS_kind), 0,
+                    &left));
+    f.scores = builder_batch(&f.mapped.scores);
+    cr_assert_eq(f.scores.rows, 1);
+    EXPECT_SCORE(&f, 0, "name=tone", "value=0.5", "span_id=");
+    cr_assert_eq(left.size, 0);
+    /* These stayed because they were changed or had more to say: they were given on arrival. */
+    cr_assert_not(
+        remap("{\"evaluation.name\":\"b b\",\"evaluation.score\":1}", bit(SPANS_kind), 0, &left));
+    cr_assert_not(remap("{\"braintrust.scores\":{\"a\":1,\"b\":null}}", bit(SPANS_kind), 0, &left));
+    cr_assert_not(remap("{\"events\":[{\"name\":\"gen_ai.evaluation.result\",\"attributes\":{"
+                        "\"gen_ai.evaluation.name\":\"q\",\"gen_ai.evaluation.score.value\":1,"
+                        "\"gen_ai.response.id\":\"r\"}}]}",
+                        bit(SPANS_kind), 0, &left));
+}
+
 Test(mapper_remap, messages_are_found_again)
 {
     struct slice left;
