@@ -72,12 +72,9 @@ static enum status sections_read(struct policy_reader *r, const struct policy_se
         return s;
     if (at->scorers != NULL && (s = policy_read_scorers(r, at->scorers)) < 0)
         return s;
-    if (at->rules != NULL) {
-        r->policy->settings.rules = rules_create();
-        if ((s = policy_list(r, at->rules, "rules", RULES_MAX, 1, policy_read_rule, &ignored,
-                             &count)) < 0)
-            return s;
-    }
+    if (at->rules != NULL && (s = policy_list(r, at->rules, "rules", RULES_MAX, 1, policy_read_rule,
+                                              &ignored, &count)) < 0)
+        return s;
     if (at->mask != NULL && (s = policy_read_masks(r, at->mask)) < 0)
         return s;
     return at->judges != NULL ? judges_read(r, at->judges) : s;

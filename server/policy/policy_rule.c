@@ -227,10 +227,23 @@ struct rule_target {
     struct condition_reader conditions;
 };
 
+/* rules_add knows the names of scorers; these are the scores of whole traces. */
+static const char *const trace_scorers[] = {
+#define TRACE_SCORER(name, version, doc) #name,
+#include "engine/enrich/trace_scorer.def"
+#undef TRACE_SCORER
+};
+
 static enum status rule_name(struct policy_reader *r, struct fy_node *node, void *target)
 {
-    return policy_text(r, node, "a rule's name", POLICY_NAME_BYTES_MAX,
-                       &((struct rule_target *)target)->spec.name);
+    struct rule_target *t = target;
+    enum status s = policy_text(r, node, "a rule's name", POLICY_NAME_BYTES_MAX, &t->spec.name);
+    for (size_t i = 0; s >= 0 && i < sizeof trace_scorers / sizeof *trace_scorers; i++) {
+        if (slice_is(t->spec.name, trace_scorers[i]))
+            return yaml_error(r->yaml, node, r->reterr, "'%s' is a built-in score",
+                              trace_scorers[i]);
+    }
+    return s;
 }
 
 static enum status rule_version(struct policy_reader *r, struct fy_node *node, void *target)
@@ -310,6 +323,8 @@ enum status policy_read_rule(struct policy_reader *r, struct fy_node *node, void
     if ((s = policy_mapping(r, node, "a rule", rule_keys, sizeof rule_keys / sizeof *rule_keys,
                             &t)) < 0)
         return s;
+    if (r->policy->settings.rules == NULL)
+        r->policy->settings.rules = rules_create();
     if (rules_add(r->policy->settings.rules, &t.spec, &error) < 0)
         return policy_error_at(r, node, &error);
     return STATUS_OK;

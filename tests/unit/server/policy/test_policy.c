@@ -45,7 +45,7 @@ Test(policy, without_a_file_everything_has_its_default)
     policy_deinit(&p);
     static const char *const empty[] = {"", "# nothing\n", "{}\n",
                                         "classes:\nrules:\nmask:\njudges:\n"};
-    for (size_t i = 0; i < 3; i++) {
+    for (size_t i = 0; i < sizeof empty / sizeof *empty; i++) {
         cr_assert_eq(policy_parse("p.yaml", slice_text(empty[i]), &p, &error), STATUS_OK, "%zu: %s",
                      i, error.text);
         built_in(&p);
@@ -234,6 +234,8 @@ Test(policy, each_mistake_is_named_with_its_place)
         {"judges:\n  - {name: x, scorer: s, lease: 1ms}\n", "p.yaml:2:33:", "from 1s to 1d"},
         {"judges:\n  - {name: x, scorer: s}\n  - {name: x, scorer: t}\n",
          "p.yaml:3:6:", "'x' already"},
+        {"rules:\n  - {name: trace_complete, fail: {field: kind, eq: a}}\n",
+         "p.yaml:2:12:", "built-in score"},
         {"classes: [\n", "p.yaml:", ""},
     };
     for (size_t i = 0; i < sizeof mistakes / sizeof *mistakes; i++) {
