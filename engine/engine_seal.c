@@ -48,6 +48,8 @@ static enum status wait_as_writer(struct engine *e, uint64_t seq, struct error *
     if (e->published_seq < seq)
         s = wal_wait(e->wal, seq, WRITER_WAIT_NS, reterr);
     (void)engine_pump_locked(e);
+    /* The last to append need not be the one that pumps, who has answers waiting for what was published just now. */
+    wal_wake(e->wal);
     return s;
 }
 
