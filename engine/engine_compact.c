@@ -6,6 +6,8 @@
  *            their last reader goes.
  * Failure:   an input that can't be read is set aside for good: it stays as it is and is not picked again.
  * Throttle:  a token bucket of compact_bytes_per_second in the background; full speed on demand.
+ * End:       a pass merges what was committed before it began and folds what it wrote itself no more, so it ends however fast rows
+ *            and amendments come. A background pass also ends when somebody waits for compact_lock.
  */
 #include "engine/compact/compact.h"
 
@@ -31,6 +33,8 @@ struct merger {
     /* Token bucket: the monotonic time until which what was read is paid for. */
     int64_t paid_until_ns;
     double fraction;
+    uint64_t until_seq;    /* segments with newer rows only are for the next pass */
+    uint64_t first_number; /* of the files the pass writes */
 };
 
 /* ---- throttle ---- */
@@ -76,6 +80,12 @@ void compact_lock_now(struct engine *e)
     atomic_fetch_sub(&e->compact_waiters, 1);
 }
 
+/* A background pass can go on another time. */
+static bool gives_way(const struct merger *m)
+{
+    return m->background && atomic_load(&m->engine->compact_waiters) > 0;
+}
+
 /* ---- segments ---- */
 
 struct merge {
@@ -99,10 +109,11 @@ static bool merge_pick(struct merger *m, struct project *p, enum table table, st
     uint32_t count = 0;
     for (uint32_t i = 0; i < l->count; i++) {
         struct source *s = l->items[i];
-        if (s->segment == NULL || s->busy)
+        if (s->segment == NULL || s->busy || s->meta.seq_min > m->until_seq)
             continue;
-        candidates[count] =
-            (struct compact_candidate){.segment = &s->meta, .patches = patch_set_count(s->patches)};
+        candidates[count] = (struct compact_candidate){
+            .segment = &s->meta,
+            .patches = s->meta.number < m->first_number ? patch_set_count(s->patches) : 0};
         sources[count++] = s;
     }
     *ret = (struct merge){.project = p, .table = table, .fold_seq = e->published_seq};
@@ -178,7 +189,7 @@ static enum status table_merge(struct merger *m, struct project *p, enum table t
                                struct error *reterr)
 {
     struct merge job;
-    while (merge_pick(m, p, table, &job)) {
+    while (!gives_way(m) && merge_pick(m, p, table, &job)) {
         struct error error = {0};
         enum status s = merge_run(m, &job, &error);
         if (s == STATUS_CORRUPT)
@@ -293,7 +304,7 @@ static enum status packs_merge(struct merger *m, struct project *p, struct error
 {
     struct engine *e = m->engine;
     struct pack_job job;
-    while (pack_pick(m, p, &job)) {
+    while (!gives_way(m) && pack_pick(m, p, &job)) {
         struct text_pack_meta meta;
         uint64_t number = engine_next_number(e);
         enum status s =
@@ -329,6 +340,10 @@ static enum status compact(struct merger *m, struct error *reterr)
         mutex_lock(&e->compact_lock);
     else
         compact_lock_now(e);
+    m->first_number = engine_next_number(e);
+    mutex_lock(&e->state_lock);
+    m->until_seq = e->published_seq;
+    mutex_unlock(&e->state_lock);
     uint32_t count = atomic_load(&e->project_count);
     for (uint32_t i = 0; i < count && s >= 0; i++) {
         m->fraction = (double)i / count;

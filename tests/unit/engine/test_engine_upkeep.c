@@ -109,6 +109,43 @@ Test(engine_upkeep, a_cancelled_merge_changes_nothing)
     store_destroy(&s);
 }
 
+struct amending {
+    struct store *store;
+    uint32_t calls;
+};
+
+/* Amends and appends at every step of a merge. */
+static bool amend_meanwhile(void *context, double fraction, const char *what)
+{
+    struct amending *a = context;
+    (void)fraction;
+    (void)what;
+    (void)append_score(a->store, 1, 1, "q", (double)++a->calls);
+    (void)append_span(a->store, 100 + a->calls, 1, HOUR0);
+    seal(a->store);
+    return a->calls < 200; /* far more than the merges of a pass that ends */
+}
+
+Test(engine_upkeep, a_full_merge_ends_however_fast_amendments_come)
+{
+    struct store s = store_sim(NULL);
+    struct amending a = {.store = &s};
+    const struct progress progress = {.report = amend_meanwhile, .context = &a};
+    struct compact_result result;
+    struct error error = {0};
+    char expected[32];
+    for (uint64_t i = 1; i <= 3; i++) {
+        (void)append_span(&s, i, 1, HOUR0);
+        seal(&s);
+    }
+    cr_expect_eq(engine_compact(s.engine, true, &progress, &result, &error), STATUS_OK, "%s",
+                 error.text);
+    (void)snprintf(expected, sizeof expected, "%u", a.calls);
+    expect_cell(&s, 1, 1, "score.q", expected);
+    cr_expect_eq(row_count(&s, TABLE_SPANS), 3 + a.calls);
+    store_destroy(&s);
+}
+
 Test(engine_upkeep, the_log_is_released_by_sealing)
 {
     struct store s = store_sim(NULL);
