@@ -49,11 +49,12 @@ static const struct part_type *untyped_find(const struct members *m)
     return NULL;
 }
 
+/* A type with escapes keeps them and its quotes: it is none we know, but a type. */
 static struct slice type_of(const struct members *m)
 {
     for (const char *const *key = TYPE_KEYS; *key != NULL; key++) {
         struct value v = members_peek(m, *key);
-        if (v.type == VALUE_STRING)
+        if (value_is_text(v))
             return v.bytes;
     }
     return SLICE_EMPTY;

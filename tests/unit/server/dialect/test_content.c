@@ -623,3 +623,13 @@ Test(content, an_encoded_text_that_is_no_json_is_kept)
     cr_expect_str_eq(rig_messages(&r, SPANS_output), ASSISTANT("whole \xc3\xa9"));
     rig_deinit(&r);
 }
+
+Test(content, a_type_with_escapes_is_a_type)
+{
+    struct rig r;
+    rig_init(&r);
+    cr_expect_str_eq(
+        input_of(&r, "[{\"role\":\"user\",\"parts\":[{\"type\":\"a\\\"b\",\"text\":\"x\"}]}]"),
+        "{\"role\":\"user\",\"parts\":[{\"type\":\"a\\\"b\",\"text\":\"x\"}]}");
+    rig_deinit(&r);
+}
