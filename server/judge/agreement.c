@@ -272,23 +272,33 @@ void agreement_cells(struct agreement *a,
     mem_free(cells.items);
 }
 
-/* Sum over labels of (times the judge said it) * (times the person said it). */
-static double chance_products(const struct cell *cells, size_t count)
+static int human_order(const void *left, const void *right)
+{
+    const struct cell *a = left;
+    const struct cell *b = right;
+    return slice_compare(a->human_label, b->human_label);
+}
+
+/* Sum over labels of (times the judge said it) * (times the person said it): a merge of the cells by either label. */
+static double chance_products(const struct cell *by_judge, size_t count)
 {
     double sum = 0;
-    for (size_t i = 0; i < count;) {
-        size_t end = i;
+    struct cell *by_human = mem_alloc(count * sizeof *by_human);
+    memcpy(by_human, by_judge, count * sizeof *by_human);
+    qsort(by_human, count, sizeof *by_human, human_order);
+    for (size_t i = 0, k = 0; i < count;) {
+        struct slice label = by_judge[i].judge_label;
         uint64_t judge_count = 0;
         uint64_t human_count = 0;
-        while (end < count && slice_equal(cells[end].judge_label, cells[i].judge_label))
-            judge_count += cells[end++].count;
-        for (size_t k = 0; k < count; k++) {
-            if (slice_equal(cells[k].human_label, cells[i].judge_label))
-                human_count += cells[k].count;
-        }
+        for (; i < count && slice_equal(by_judge[i].judge_label, label); i++)
+            judge_count += by_judge[i].count;
+        while (k < count && slice_compare(by_human[k].human_label, label) < 0)
+            k++;
+        for (; k < count && slice_equal(by_human[k].human_label, label); k++)
+            human_count += by_human[k].count;
         sum += (double)judge_count * (double)human_count;
-        i = end;
     }
+    mem_free(by_human);
     return sum;
 }
 

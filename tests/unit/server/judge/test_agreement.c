@@ -28,6 +28,11 @@ static void take_cell(void *context, const struct agreement_cell *c)
     f->cells[f->cell_count++] = *c;
 }
 
+static void keep_line(void *context, const struct agreement_line *l)
+{
+    *(struct agreement_line *)context = *l;
+}
+
 static struct found look(struct agreement *a)
 {
     struct found f = {0};
@@ -109,6 +114,27 @@ Test(agreement, kappa_of_three_labels_worked_by_hand)
     cr_expect_eq(f.lines[0].agreed, 7);
     cr_expect_float_eq(f.lines[0].kappa, 0.53125, 1e-15);
     cr_expect_not(f.lines[0].is_binary, "a is neither a pass nor a fail");
+    agreement_destroy(a);
+}
+
+/* Everybody invents labels: nothing agrees but the last, and the work stays that of sorting. */
+Test(agreement, as_many_labels_as_spans)
+{
+    struct agreement *a = agreement_create();
+    uint64_t spans = 50000;
+    struct agreement_line line = {0};
+    for (uint64_t i = 1; i <= spans; i++) {
+        char human[32], judge[32];
+        (void)snprintf(human, sizeof human, "h%d", (int)i);
+        (void)snprintf(judge, sizeof judge, "j%d", (int)i);
+        both(a, i, i == spans ? "same" : human, i == spans ? "same" : judge);
+    }
+    agreement_lines(a, keep_line, &line);
+    cr_expect_eq(line.pairs, spans);
+    cr_expect_eq(line.agreed, 1);
+    /* p_o = 1 / n, p_e = 1 / n^2 */
+    double n = (double)spans;
+    cr_expect_float_eq(line.kappa, (1 / n - 1 / (n * n)) / (1 - 1 / (n * n)), 1e-15);
     agreement_destroy(a);
 }
 
