@@ -9,6 +9,7 @@
 #include "engine/base/thread.h"
 #include "engine/enrich/classify.h"
 #include "engine/enrich/enrich.h"
+#include "engine/enrich/mask_memory.h"
 #include "engine/enrich/trace_memory.h"
 #include "engine/span/batch_edit.h"
 
@@ -19,8 +20,7 @@ enum trace_scorer {
     TRACE_SCORER_COUNT
 };
 
-struct families;    /* enrich_trace.c: which spans of recent traces came */
-struct mask_memory; /* enrich_mask.c: address of a message before masking -> after */
+struct families; /* enrich_trace.c: which spans of recent traces came */
 
 struct enricher {
     struct mutex lock;
@@ -122,8 +122,6 @@ void score_columns_end(struct score_columns *c);
 /* ---- the stages ---- */
 
 /* enrich_mask.c */
-struct mask_memory *mask_memory_create(void);
-void mask_memory_destroy(struct mask_memory *m);
 REQUIRES(e->lock)
 void enrich_mask_locked(struct enricher *e, struct enrich_work *work, struct enrich_counts *counts);
 

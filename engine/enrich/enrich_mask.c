@@ -14,52 +14,16 @@
 #include "engine/base/hash.h"
 #include "engine/base/limits.h"
 
-#define MEMORY_SLOTS 65536u
-
-struct mask_pair {
-    uint64_t project; /* hash of its name */
+/* Where one of the batch's messages went. */
+struct message_place {
     struct id128 sent;
-    struct id128 stored; /* the same as sent: nothing was masked */
+    struct id128 stored;
     bool taken;
 };
 
-/* One place a pair: a newer pair puts out the older one. */
-struct mask_memory {
-    struct mask_pair *slots;
-};
-
-struct mask_memory *mask_memory_create(void)
-{
-    struct mask_memory *m = MEM_NEW(struct mask_memory);
-    m->slots = mem_zero(MEMORY_SLOTS, sizeof *m->slots);
-    return m;
-}
-
-void mask_memory_destroy(struct mask_memory *m)
-{
-    if (m == NULL)
-        return;
-    mem_free(m->slots);
-    mem_free(m);
-}
-
-static struct mask_pair *memory_slot(struct mask_memory *m, uint64_t project, struct id128 sent)
-{
-    return &m->slots[hash_mix(id128_hash(sent) ^ project) % MEMORY_SLOTS];
-}
-
-static void memory_note(struct mask_memory *m, uint64_t project, struct id128 sent,
-                        struct id128 stored)
-{
-    *memory_slot(m, project, sent) =
-        (struct mask_pair){.project = project, .sent = sent, .stored = stored, .taken = true};
-}
-
-/* ---- one batch ---- */
-
 /* Where the batch's messages went: open addressing over the work's arena. */
-struct pair_map {
-    struct mask_pair *slots;
+struct place_map {
+    struct message_place *slots;
     uint32_t slot_count;
 };
 
@@ -68,7 +32,7 @@ struct mask_pass {
     struct enrich_work *work;
     uint64_t project;
     uint64_t counts[MASK_RULES_MAX];
-    struct pair_map pairs; /* of the messages that came with the batch */
+    struct place_map places; /* of the messages that came with the batch */
     struct message *messages;
     size_t message_capacity; /* of messages, which is malloc'ed until the end */
     uint32_t message_count;
@@ -102,7 +66,7 @@ static void mask_column(struct mask_pass *p, uint16_t column_id)
         batch_put(spans, column, out);
 }
 
-static struct mask_pair *pair_slot(const struct pair_map *map, struct id128 sent)
+static struct message_place *place_of(const struct place_map *map, struct id128 sent)
 {
     uint32_t at = (uint32_t)id128_hash(sent) & (map->slot_count - 1);
     while (map->slots[at].taken && !id128_equal(map->slots[at].sent, sent))
@@ -127,25 +91,25 @@ static struct id128 mask_body(struct mask_pass *p, struct id128 sent, struct sli
         stored = hash128(masked);
         message_keep(p, (struct message){.address = stored, .body = masked});
     }
-    memory_note(p->e->masked, p->project, sent, stored);
+    mask_memory_note(p->e->masked, p->project, sent, stored);
     return stored;
 }
 
 static void mask_messages(struct mask_pass *p)
 {
     const struct enrich_work *work = p->work;
-    p->pairs.slot_count = 64;
-    while (p->pairs.slot_count < 2 * work->message_count)
-        p->pairs.slot_count *= 2;
-    p->pairs.slots = arena_zero(work->arena, p->pairs.slot_count, sizeof *p->pairs.slots);
+    p->places.slot_count = 64;
+    while (p->places.slot_count < 2 * work->message_count)
+        p->places.slot_count *= 2;
+    p->places.slots = arena_zero(work->arena, p->places.slot_count, sizeof *p->places.slots);
     for (uint32_t i = 0; i < work->message_count; i++) {
         const struct message *m = &work->messages[i];
-        struct mask_pair *pair = pair_slot(&p->pairs, m->address);
-        if (pair->taken)
+        struct message_place *place = place_of(&p->places, m->address);
+        if (place->taken)
             continue;
         bool changed;
         struct id128 stored = mask_body(p, m->address, m->body, &changed);
-        *pair = (struct mask_pair){.sent = m->address, .stored = stored, .taken = true};
+        *place = (struct message_place){.sent = m->address, .stored = stored, .taken = true};
         if (!changed)
             message_keep(p, *m);
     }
@@ -153,12 +117,12 @@ static void mask_messages(struct mask_pass *p)
 
 static struct id128 stored_address(struct mask_pass *p, struct id128 sent)
 {
-    const struct mask_pair *pair = pair_slot(&p->pairs, sent);
-    if (pair->taken)
-        return pair->stored;
-    pair = memory_slot(p->e->masked, p->project, sent);
-    if (pair->taken && pair->project == p->project && id128_equal(pair->sent, sent))
-        return pair->stored;
+    const struct message_place *place = place_of(&p->places, sent);
+    if (place->taken)
+        return place->stored;
+    struct id128 stored;
+    if (mask_memory_find(p->e->masked, p->project, sent, &stored))
+        return stored;
     struct slice body;
     bool changed;
     if (p->work->body == NULL || p->fetched_bytes >= ENRICH_FETCH_BYTES_MAX ||

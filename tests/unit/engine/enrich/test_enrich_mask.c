@@ -224,6 +224,44 @@ Test(enrich_mask, messages_come_even_without_spans)
     desk_end(d);
 }
 
+/* A client sends the bodies a batch lacks one by one, then the batch: none of them may put another out. */
+Test(enrich_mask, bodies_sent_before_a_large_batch_are_all_remembered)
+{
+    enum {
+        BODIES = 70000
+    };
+    struct desk *d = desk_masking();
+    struct id128 *sent = malloc(BODIES * sizeof *sent);
+    struct id128 *stored = malloc(BODIES * sizeof *stored);
+    char body[96];
+    cr_assert(sent != NULL && stored != NULL);
+    for (int i = 0; i < BODIES; i++) {
+        (void)snprintf(body, sizeof body, "{\"role\":\"user\",\"content\":\"%d bob@example.com\"}",
+                       i);
+        sent[i] = message_set_add(&d->messages, slice_text(body));
+        (void)snprintf(body, sizeof body, "{\"role\":\"user\",\"content\":\"%d [email]\"}", i);
+        stored[i] = hash128(slice_text(body));
+        if (i % 1000 == 999) {
+            desk_enrich(d);
+            desk_next(d);
+            arena_reset(&d->arena);
+        }
+    }
+    desk_row(d, "llm");
+    builder_str(&d->in, SPANS_input, slice_of(sent, BODIES / 2 * sizeof *sent));
+    desk_row(d, "llm");
+    builder_str(&d->in, SPANS_input, slice_of(sent + BODIES / 2, BODIES / 2 * sizeof *sent));
+    desk_enrich(d);
+    for (uint32_t row = 0; row < 2; row++) {
+        struct slice refs = desk_bytes(d, row, SPANS_input);
+        cr_expect(
+            slice_equal(refs, slice_of(stored + row * BODIES / 2, BODIES / 2 * sizeof *stored)));
+    }
+    free(sent);
+    free(stored);
+    desk_end(d);
+}
+
 Test(enrich_mask, two_messages_that_are_the_same_once_masked)
 {
     struct desk *d = desk_masking();
