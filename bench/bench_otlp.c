@@ -1,9 +1,11 @@
 /*
  * bench_otlp.c - spans a second from request body to durable acknowledgement, with and without scorers.
  *
- *     bench_otlp [--spans 1000000] [--batch 512] [--text BYTES] [--only CASE] [--dir DIR]
+ *     bench_otlp [--spans 1000000] [--batch 512] [--text BYTES] [--only CASE] [--dir DIR] [--chat FILE]
  *
  * Cases: OTLP protobuf, OTLP JSON, native batches (the same rows), each with the whole enrichment and with scorers off.
+ * --chat: conversations of a chat log (a JSON array) as requests with their full histories, protobuf, in place of made spans: what
+ * scorers cost on real text.
  * Bodies are made before the clock runs. One thread decodes, maps, enriches and appends; a request counts once engine_pump()
  * reached its ticket. MB/s is of request bodies. "CPU us/span" is this thread's, so it says what one core can do.
  *
@@ -15,6 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "bench/otlp_chat.h"
 #include "bench/otlp_make.h"
 #include "engine/engine.h"
 #include "server/dialect/mapper.h"
@@ -25,6 +28,7 @@ struct options {
     uint32_t batch;
     uint32_t text_bytes;
     const char *only;
+    const char *chat;
     const char *dir;
 };
 
@@ -56,20 +60,65 @@ static void durable_wait(struct engine *e, uint64_t ticket)
 struct bodies {
     struct buffer bytes;
     size_t *ends;
+    size_t ends_capacity;
     uint32_t count;
+    uint64_t spans;
 };
+
+static void body_end(struct bodies *b, uint32_t spans)
+{
+    b->ends = mem_grow(b->ends, &b->ends_capacity, (size_t)b->count + 1, sizeof *b->ends);
+    b->ends[b->count++] = b->bytes.size;
+    b->spans += spans;
+}
+
+static void file_read(const char *path, struct buffer *to)
+{
+    struct error error = {0};
+    FILE *f = fopen(path, "rb");
+    if (f == NULL) {
+        (void)snprintf(error.text, sizeof error.text, "%s: %m", path);
+        die("chat", &error);
+    }
+    size_t got;
+    while ((got = fread(buffer_reserve(to, 1u << 20), 1, 1u << 20, f)) > 0)
+        to->size += got;
+    (void)fclose(f);
+}
+
+static struct bodies bodies_of_chat(const char *path)
+{
+    struct bodies b = {0};
+    struct buffer text = {0};
+    struct chat chat = {0};
+    struct error error = {0};
+    uint64_t next_id = 0;
+    file_read(path, &text);
+    struct json j = json_over(buffer_slice(&text));
+    enum json_token t = json_next(&j);
+    if (t != JSON_ARRAY_BEGIN)
+        die("chat", &error);
+    while ((t = json_next(&j)) != JSON_ARRAY_END) {
+        struct slice value = t < 0 ? SLICE_EMPTY : json_skip(&j, t);
+        if (value.size == 0 || chat_parse(value, &chat, &error) < 0)
+            die("chat", &error);
+        body_end(&b, otlp_chat_make(&chat, &next_id, &b.bytes));
+    }
+    chat_deinit(&chat);
+    buffer_deinit(&text);
+    return b;
+}
 
 static struct bodies bodies_make(const struct options *o, bool json)
 {
-    struct bodies b = {.count = (o->spans + o->batch - 1) / o->batch};
-    b.ends = mem_zero(b.count, sizeof *b.ends);
-    for (uint32_t i = 0; i < b.count; i++) {
-        struct otlp_make m = {.json = json,
-                              .spans = o->batch,
-                              .first = (uint64_t)i * o->batch,
-                              .text_bytes = o->text_bytes};
+    struct bodies b = {0};
+    if (o->chat != NULL)
+        return bodies_of_chat(o->chat);
+    for (uint64_t first = 0; first < o->spans; first += o->batch) {
+        struct otlp_make m = {
+            .json = json, .spans = o->batch, .first = first, .text_bytes = o->text_bytes};
         otlp_make(&m, &b.bytes);
-        b.ends[i] = b.bytes.size;
+        body_end(&b, o->batch);
     }
     return b;
 }
@@ -155,9 +204,9 @@ static void bench_requests(const struct options *o, bool json, bool scorers)
     durable_wait(s.engine, ticket);
     int64_t elapsed_ns = clock_monotonic_ns() - start_ns;
     int64_t cpu_ns = thread_cpu_ns() - start_cpu_ns;
-    if (spans != (uint64_t)b.count * o->batch)
+    if (spans != b.spans)
         (void)fprintf(stderr, "bench_otlp: %llu of %llu spans taken\n", (unsigned long long)spans,
-                      (unsigned long long)b.count * o->batch);
+                      (unsigned long long)b.spans);
     report(json ? "JSON" : "protobuf", scorers, spans, b.bytes.size, elapsed_ns, cpu_ns);
     store_close(&s, o);
     buffer_deinit(&b.bytes);
@@ -242,6 +291,8 @@ static struct options options_parse(int argc, char **argv)
             o.text_bytes = (uint32_t)strtoul(argv[i + 1], NULL, 10);
         else if (strcmp(argv[i], "--only") == 0)
             o.only = argv[i + 1];
+        else if (strcmp(argv[i], "--chat") == 0)
+            o.chat = argv[i + 1];
         else if (strcmp(argv[i], "--dir") == 0)
             o.dir = argv[i + 1];
     }
@@ -261,7 +312,7 @@ int main(int argc, char **argv)
     for (int scorers = 0; scorers < 2; scorers++) {
         if (wanted(&o, "protobuf"))
             bench_requests(&o, false, scorers != 0);
-        if (wanted(&o, "json"))
+        if (wanted(&o, "json") && o.chat == NULL)
             bench_requests(&o, true, scorers != 0);
         if (wanted(&o, "native"))
             bench_native(&o, scorers != 0);
