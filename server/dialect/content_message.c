@@ -73,8 +73,10 @@ static bool langchain_unwrap(struct reading *r, struct members *m, struct member
     struct value kwargs = members_peek(m, "kwargs");
     struct value data = members_peek(m, "data");
     struct slice type = text_of(r, members_peek(m, "type"));
-    if (value_is_object(kwargs) && role_is_known(*ret_role = class_of(r, m)))
-        return members_of(kwargs, &r->c->arena, inner);
+    if (value_is_object(kwargs) && members_of(kwargs, &r->c->arena, inner)) {
+        *ret_role = class_of(r, m);
+        return role_is_known(*ret_role) || members_has(inner, "role");
+    }
     *ret_role = type;
     return value_is_object(data) && role_is_known(type) && members_of(data, &r->c->arena, inner);
 }
@@ -120,10 +122,15 @@ static struct slice role_of(struct reading *r, struct members *m, struct slice h
     if (hint.size != 0)
         return role_canonical(hint);
     struct slice type = text_of(r, members_peek(m, "type"));
-    if (!role_is_known(type))
+    if (role_is_known(type)) {
+        (void)members_take(m, "type");
+        return role_canonical(type);
+    }
+    struct slice kind = text_of(r, members_peek(m, "kind")); /* Pydantic AI before semconv */
+    bool is_request = slice_is(kind, "request");
+    if (!members_has(m, "parts") || (!is_request && !slice_is(kind, "response")))
         return SLICE_EMPTY;
-    (void)members_take(m, "type");
-    return role_canonical(type);
+    return slice_text(is_request ? "user" : "assistant");
 }
 
 static bool has_call_part(struct reading *r, struct value content)

@@ -219,10 +219,12 @@ static struct value output_unwrap(struct reading *r, struct value v, bool *is_er
         return v;
     struct slice type = type_of(&m);
     bool is_failed = slice_is(type, "error-text") || slice_is(type, "error-json");
-    if (!is_failed && !slice_is(type, "text") && !slice_is(type, "json"))
+    bool is_content = slice_is(type, "content");
+    if (!is_failed && !is_content && !slice_is(type, "text") && !slice_is(type, "json"))
         return v;
     *is_error |= is_failed;
-    return members_peek(&m, "value");
+    struct value inside = members_peek(&m, "value");
+    return is_content ? content_unwrap(r, inside) : inside;
 }
 
 static bool response_take(struct reading *r, struct members *m)
