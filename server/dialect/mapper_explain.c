@@ -75,6 +75,29 @@ static const char *score_column(struct mapper *m, int32_t index)
     return NULL;
 }
 
+/* A JSON value: which columns its members became. */
+static void members_explain(struct mapper *m, struct slice key, struct slice shown, uint32_t index)
+{
+    char *columns = NULL;
+    const char *first = NULL;
+    for (uint32_t i = 0; i < TARGET_COUNT; i++) {
+        const struct slot *slot = &m->slots[i];
+        const char *column = target_column[i];
+        if (slot->rank == RANK_NONE || slot->origin != (int32_t)index || column == NULL)
+            continue;
+        columns = columns == NULL ? arena_strdup(&m->arena, column)
+                                  : arena_printf(&m->arena, "%s, %s", columns, column);
+        first = first == NULL ? column : first;
+    }
+    if (columns == NULL)
+        note(m, key, shown, "attributes", "no member of it became a column");
+    else if (attribute_is_told(m, index))
+        note(m, key, shown, first, arena_printf(&m->arena, "its members became %s", columns));
+    else
+        note(m, key, shown, "attributes",
+             arena_printf(&m->arena, "members became %s; the value itself stays", columns));
+}
+
 static void attribute_explain(struct mapper *m, uint32_t index)
 {
     const struct attribute *a = &m->span->attributes.items[index];
@@ -91,10 +114,7 @@ static void attribute_explain(struct mapper *m, uint32_t index)
     } else if (score != NULL) {
         note(m, a->key, shown, score, "a score");
     } else if (trace->has_members) {
-        bool is_told = attribute_is_told(m, index);
-        note(m, a->key, shown, "attributes",
-             is_told ? "every member became a column"
-                     : "members became columns; the value itself stays in attributes");
+        members_explain(m, a->key, shown, index);
     } else {
         struct origin origin = {.key = a->key, .index = (int32_t)index};
         enum target equal = equal_target(m, trace->first, &origin, &a->value);

@@ -322,6 +322,8 @@ Test(mapper_explain, every_attribute_has_its_note)
     expect_note(&notes, "evaluation.name|q|score.q|a score");
     expect_note(&notes, "evaluation.score|1|score.q|a score");
     expect_note(&notes, "gen_ai.response.finish_reasons|[\"tool_call\"]|finish_reason|its meaning");
+    expect_note(&notes,
+                "braintrust.metrics|{\"prompt_tokens\":4}|tokens_in|its members became tokens_in");
     expect_note(&notes, "event exception||attributes|");
     expect_note(&notes, "event exception->exception.type|E|error_type|");
     /* Resource 2, status, kind, attributes 11, event and its mapped attribute. */
