@@ -283,7 +283,7 @@ void content_part_take(struct reading *r, struct value v, struct members *m)
 void call_take(struct reading *r, struct value v, struct members *m)
 {
     if (!call_write(r, m))
-        draft_raw(r->to, v);
+        content_part_take(r, v, m);
 }
 
 /* Is the text of an array one of parts, each of a type we know? Then it was content, encoded. */
