@@ -44,7 +44,7 @@ static bool member_offer(struct walk *w, enum json_token token, uint32_t depth)
     bool is_nested = token == JSON_OBJECT_BEGIN || token == JSON_ARRAY_BEGIN;
     if (place != NULL && place->has_members && is_nested && depth < MEMBER_DEPTH_MAX)
         return member_walk(w, token, m->name.size, depth + 1);
-    w->leaves += token != JSON_NULL;
+    w->leaves++;
     if (place == NULL || place->first == 0)
         return !is_nested || json_skip(&w->json, token).size != 0;
     struct value v = mapper_value_of_token(&w->json, token, &m->arena);
@@ -58,6 +58,7 @@ static bool member_walk(struct walk *w, enum json_token token, size_t name_bytes
     struct mapper *m = w->m;
     bool is_object = token == JSON_OBJECT_BEGIN;
     enum json_token end = is_object ? JSON_OBJECT_END : JSON_ARRAY_END;
+    uint32_t leaves_before = w->leaves;
     uint32_t index = 0;
     while ((token = json_next(&w->json)) != end) {
         m->name.size = name_bytes;
@@ -73,6 +74,8 @@ static bool member_walk(struct walk *w, enum json_token token, size_t name_bytes
         if (token == JSON_ERROR || !member_offer(w, token, depth))
             return false;
     }
+    /* That there is nothing in it is something, too. */
+    w->leaves += w->leaves == leaves_before;
     return true;
 }
 

@@ -180,7 +180,7 @@ static void scores_object(struct mapper *m, const struct origin *origin, const s
         members++;
         m->score_count -= !part_is_score(part);
     }
-    if (trace != NULL && token == JSON_OBJECT_END && members < UINT16_MAX)
+    if (trace != NULL && token == JSON_OBJECT_END && members > 0 && members < UINT16_MAX)
         trace->leaves = (uint16_t)members;
 }
 

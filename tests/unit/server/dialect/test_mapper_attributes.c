@@ -74,6 +74,27 @@ Test(mapper_attributes, every_type_stays_what_it_is)
     EXPECT(&f, "temperature=");
 }
 
+Test(mapper_attributes, json_values_leave_only_when_all_of_them_stands_in_columns)
+{
+    fixture_map(&f, "{\"metadata\":\"{\\\"session_id\\\":\\\"s\\\",\\\"user_id\\\":\\\"u\\\"}\"}");
+    EXPECT(&f, "session=s", "user_id=u", "attributes=");
+    static const char *const kept[] = {
+        "{\"metadata\":\"{}\"}",
+        "{\"metadata\":{\"session_id\":\"s\",\"x\":null}}",
+        "{\"metadata\":{\"session_id\":\"s\",\"x\":[]}}",
+        "{\"metadata\":[{\"session_id\":\"s\"}]}",
+        "{\"braintrust.scores\":\"{}\"}",
+        "{\"langfuse.observation.usage_details\":{\"input\":5,\"prompt_tokens_details\":[]}}",
+    };
+    for (size_t i = 0; i < sizeof kept / sizeof *kept; i++) {
+        fixture_map(&f, kept[i]);
+        cr_assert_str_eq(attributes(), kept[i]);
+    }
+    /* Cut off by the client: what was read counts, and the text stays. */
+    fixture_map(&f, "{\"metadata\":\"{\\\"session_id\\\":\\\"s\\\",\\\"user\"}");
+    EXPECT(&f, "session=s", "attributes={\"metadata\":\"{\\\"session_id\\\":\\\"s\\\",\\\"user\"}");
+}
+
 Test(mapper_attributes, of_a_name_that_comes_twice_the_last_counts)
 {
     struct attribute items[] = {
