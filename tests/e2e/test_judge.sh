@@ -167,6 +167,24 @@ expect "confusion" "fail,fail,1
 pass,fail,1
 pass,pass,2" "$(sql "select judge_label, human_label, count from judge_confusion order by 1, 2")"
 
+# ---- the server dies while a command runs ----
+
+span 6 >"$work/spans.ndjson"
+"$DRIFTLINE" ingest --quiet --format ndjson "$work/spans.ndjson" >"$work/ingest.log"
+wait_for "one more" 1 "select count(*) from judge_queue where state = 'queued'"
+rm -f "$work/started"
+"$DRIFTLINE" judge run --worker w --max 1 --exec "touch $work/started; sleep 1; echo '{\"score\": 0.75}'" >"$work/run.log" 2>&1 &
+worker=$!
+other_pids="$other_pids $worker"
+for _ in $(seq 1 100); do [ -f "$work/started" ] && break; sleep 0.1; done
+kill_server
+sleep 1.5
+start_server --log-level warn --policy "$work/policy.yaml" || exit 1
+wait $worker
+expect "the verdict waits for its return" 0 $?
+expect "and is one score" 0.75 "$(sql "select value from scores where name = 'faithful' and span_id = '${S}6'")"
+expect "of a finished item" done "$(sql "select state from judge_queue where span_id = '${S}6'")"
+
 # ---- usage ----
 
 expect_fails "no command" 2 "run needs --exec" "$DRIFTLINE" judge run
