@@ -186,6 +186,7 @@ enum status enrich(struct enricher *e, struct enrich_work *work, struct enrich_c
     return STATUS_OK;
 }
 
+/* Without the scores of traces: they speak of what had come when a span did, which history does not tell. */
 enum status enrich_scores(struct enricher *e, const struct enrich_work *work,
                           void (*each)(void *context, uint32_t row, const struct score *score),
                           void *context, struct error *reterr)
@@ -198,12 +199,12 @@ enum status enrich_scores(struct enricher *e, const struct enrich_work *work,
     body_map_init(&bodies, work);
     view_reader_init(&reader, work, &bodies, NULL);
     mutex_lock(&e->lock);
-    if (e->families != NULL)
-        families_note(e->families, &work->spans);
     for (uint32_t row = 0; row < work->spans.rows; row++) {
         struct span_view view;
         view_read(&reader, row, &view);
-        row_scores_locked(e, &view, &row_arena, &scores);
+        scores.count = 0;
+        if (e->scorers != NULL)
+            scorers_run(e->scorers, &view, &row_arena, &scores);
         for (uint32_t i = 0; i < scores.count; i++)
             each(context, row, &scores.items[i]);
         arena_reset(&row_arena);

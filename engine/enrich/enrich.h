@@ -70,7 +70,8 @@ struct enrich_counts enricher_totals(struct enricher *e);
 /* Replacements by mask rule: name and count. */
 void enricher_masked(struct enricher *e, void (*each)(void *context, struct slice rule, uint64_t count), void *context);
 
-/* For rescore: the scores of stored rows, one row each, as a batch of TABLE_SCORES-to-be: calls each() per score. */
+/* For rescore: the scores of stored rows, one row each, as a batch of TABLE_SCORES-to-be: calls each() per score. The scores of
+ * trace_scorer.def are not among them: those are given on arrival only. */
 MUST_CHECK enum status enrich_scores(struct enricher *e, const struct enrich_work *work,
                                      void (*each)(void *context, uint32_t row, const struct score *score), void *context,
                                      struct error *reterr);

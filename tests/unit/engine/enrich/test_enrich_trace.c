@@ -175,6 +175,27 @@ Test(enrich_trace, can_be_switched_off)
     desk_end(d);
 }
 
+static void no_trace_score(void *context, uint32_t row, const struct score *score)
+{
+    (void)context;
+    cr_expect(strcmp(score->name, "trace_complete") != 0 &&
+                  strcmp(score->name, "no_retry_loop") != 0,
+              "row %u: %s", row, score->name);
+}
+
+Test(enrich_trace, history_is_not_judged_by_what_comes_with_it)
+{
+    struct desk *d = desk_begin(NULL);
+    failing_tool(d, "{}");
+    member(d, "llm", 0xdead);
+    member(d, "agent", 0);
+    desk_enrich(d);
+    cr_expect_eq(desk_score(d, 2, "trace_complete"), 0);
+    d->work.spans = builder_batch(&d->in);
+    cr_assert_eq(enrich_scores(d->enricher, &d->work, no_trace_score, NULL, &d->error), STATUS_OK);
+    desk_end(d);
+}
+
 Test(enrich_trace, more_traces_than_are_remembered)
 {
     struct desk *d = desk_begin(NULL);
