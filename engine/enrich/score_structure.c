@@ -73,7 +73,7 @@ static bool looks_like_json(struct slice text)
 
 static bool json_parses(struct slice text, struct error *reterr)
 {
-    struct json j = json_over(text);
+    struct json j = json_over_deep(text, JSON_DEEP_MAX);
     enum json_token t;
     while ((t = json_next(&j)) > JSON_END)
         ;
