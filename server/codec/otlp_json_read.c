@@ -37,15 +37,15 @@ static const struct {
 #undef END
 };
 
-#define NAME_BYTES_MAX_JSON 32
+#define JSON_NAME_BYTES_MAX 32
 
 /* "trace_id" -> "traceId". Names longer than any of ours come back empty. */
-static struct slice camel_case(struct slice key, uint8_t to[NAME_BYTES_MAX_JSON])
+static struct slice camel_case(struct slice key, uint8_t to[JSON_NAME_BYTES_MAX])
 {
     size_t size = 0;
     for (size_t i = 0; i < key.size; i++) {
         uint8_t c = key.data[i];
-        if (size == NAME_BYTES_MAX_JSON)
+        if (size == JSON_NAME_BYTES_MAX)
             return SLICE_EMPTY;
         if (c == '_' && i + 1 < key.size && key.data[i + 1] >= 'a' && key.data[i + 1] <= 'z')
             to[size++] = (uint8_t)(key.data[++i] - 'a' + 'A');
@@ -73,7 +73,7 @@ static int name_find(struct json_reader *j, enum json_message message, struct sl
 int json_field(struct json_reader *j, enum json_message message)
 {
     struct slice key = j->json.raw;
-    uint8_t camel[NAME_BYTES_MAX_JSON];
+    uint8_t camel[JSON_NAME_BYTES_MAX];
     int field = name_find(j, message, key);
     if (field == (int)tables[message].count && memchr(key.data, '_', key.size) != NULL)
         field = name_find(j, message, camel_case(key, camel));

@@ -279,7 +279,7 @@ static const struct {
 } refused[] = {
     {"[]", "byte 0: the document is not of the right type", 0},
     {"5", "byte 0: the document is not of the right type", 0},
-    {"{\"resourceSpans\":{}}", "byte 17: traces is not of the right type", 17},
+    {"{\"resourceSpans\":{}}", "byte 17: resourceSpans is not of the right type", 17},
     {"{\"resourceSpans\":[5]}", "byte 18: the records of a resource is not of the right type", 18},
     {"{\"resourceSpans\":[{\"scopeSpans\":[[]]}]}", "byte 33: the records of a scope is not of the right type", 33},
     {"{\"resourceSpans\":[{\"scopeSpans\":[{\"spans\":3}]}]}", "byte 42: spans is not of the right type", 42},
