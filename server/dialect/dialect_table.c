@@ -139,6 +139,14 @@ void dialect_deinit(struct dialect *d)
     *d = (struct dialect){0};
 }
 
+void dialect_make_room(struct dialect *d)
+{
+    if (d->names.count < PLACES_MAX)
+        return;
+    dialect_deinit(d);
+    dialect_init(d);
+}
+
 /* "a.12.b" -> "a.N.b"; the empty slice when there is no number between dots (or at an end). */
 static struct slice numbers_out(struct slice key, uint8_t to[PLACE_BYTES_MAX])
 {

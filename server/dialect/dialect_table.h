@@ -3,7 +3,8 @@
  *
  * Place:    genai.def -> [here] -> mapper_collect.c
  * Bounds:   names of attributes are remembered (with their JSON form) up to PLACES_MAX of them, each up to
- *           PLACE_BYTES_MAX long; others are looked up the long way each time.
+ *           PLACE_BYTES_MAX long; what comes beyond that in one span is looked up the long way, and before the next span
+ *           all are forgotten.
  * Threads:  a table belongs to one mapper.
  */
 #ifndef DRIFTLINE_DIALECT_TABLE_H
@@ -106,7 +107,7 @@ struct place {
     bool has_members;    /* members of its value have sources */
     bool is_reserved;    /* means a member of ours in `attributes` */
     uint32_t follower;   /* the name behind it last time: most spans of a client look alike */
-    uint32_t epoch;      /* the span that was seen to have this attribute */
+    uint64_t epoch;      /* the span that was seen to have this attribute */
     uint32_t index;      /* as which of its attributes */
     struct slice member; /* `"key":`, as it stands in JSON */
 };
@@ -123,6 +124,8 @@ struct dialect {
 };
 void dialect_init(struct dialect *d);
 void dialect_deinit(struct dialect *d);
+/* Forgets the names of attributes when there is no room for more; codes of places change. Between spans. */
+void dialect_make_room(struct dialect *d);
 /* The place of a span attribute, remembered when it is new; before: that of the one in front of it, or 0. 0: not
  * remembered; then *ret_place is what is known. */
 uint32_t dialect_attribute(struct dialect *d, struct slice key, uint32_t before,

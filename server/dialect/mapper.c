@@ -107,6 +107,7 @@ void mapper_begin(struct mapper *m, const struct otlp_span *span, const struct o
                   const uint64_t *have)
 {
     arena_reset(&m->arena);
+    dialect_make_room(&m->dialect);
     m->span = span;
     m->log = log;
     m->have = have;

@@ -105,7 +105,7 @@ struct mapper {
     struct arena arena;
     struct resource_cache resource;
     struct scope_cache scope;
-    uint32_t epoch;
+    uint64_t epoch;
     uint16_t span_name; /* first sources of fields */
     uint16_t status_message;
 
