@@ -1,11 +1,13 @@
 /*
  * content.c - which source gives which field of a span, and the cells that come of it.
  *
- * Place:     mapper.c -> [here] -> content_payload.c, content_indexed.c, content_event.c, ... -> cells, message set
+ * Place:     mapper.c -> [here] -> content_payload.c, content_indexed.c, content_event.c, ... ->
+ *            cells, message set
  * Data:      content.def; its order is the rank
- * Method:    the attributes are sorted into their sources, then the sources present are tried best first. The first that says
- *            something fills its field. A later one that says the same is used up too (clients send a conversation two or three times
- *            over); one that says something else stays in `attributes`.
+ * Method:    the attributes are sorted into their sources, then the sources present are tried best
+ *            first. The first that says something fills its field. A later one that says the same
+ *            is used up too (clients send a conversation two or three times over); one that says
+ *            something else stays in `attributes`.
  */
 #include "server/dialect/content_internal.h"
 

@@ -1,10 +1,13 @@
 /*
  * content_document.c - what a retrieval found: documents with id, score and content, in rank order.
  *
- * Place:     content.c, content_indexed.c, content_event.c -> [here] -> retrieved, retrieved_count, retrieved_top_score
- * Form:      [{"id","score","content","metadata", further members as they came}]; the content is what the grounding scorer reads
- * Shapes:    [{id,score,text}], LangChain documents {page_content,metadata} and [document, score] pairs, LlamaIndex {node,score}, Cohere
- *            {results:[{relevance_score,document}]}, Pinecone {matches:[..]}, plain texts
+ * Place:     content.c, content_indexed.c, content_event.c -> [here] -> retrieved, retrieved_count,
+ *            retrieved_top_score
+ * Form:      [{"id","score","content","metadata", further members as they came}]; the content is
+ *            what the grounding scorer reads
+ * Shapes:    [{id,score,text}], LangChain documents {page_content,metadata} and [document, score]
+ *            pairs, LlamaIndex {node,score}, Cohere {results:[{relevance_score,document}]},
+ *            Pinecone {matches:[..]}, plain texts
  */
 #include <math.h>
 
@@ -97,7 +100,8 @@ static void document_read(struct content *c, struct members *m, struct document 
         doc->content = members_take_any(&metadata, KEYS("text", "content"));
 }
 
-/* {"document":{..},"score"}, {"node":{..},"score"}, LangChain's {"lc","kwargs":{..}}: the document inside. */
+/* {"document":{..},"score"}, {"node":{..},"score"}, LangChain's {"lc","kwargs":{..}}: the
+ * document inside. */
 static bool inner_document(struct content *c, const struct members *m, struct members *inner)
 {
     static const char *const keys[] = {"document", "node", "kwargs", NULL};

@@ -2,9 +2,10 @@
  * content_event.c - messages that came as events or log records.
  *
  * Place:   content.c -> [here] -> content_message.c, content_payload.c, content_document.c
- * Shapes:  gen_ai.user.message {content, role} and its siblings, gen_ai.choice {message, finish_reason} (conventions before
- *          1.37), gen_ai.content.prompt {gen_ai.prompt}, gen_ai.client.inference.operation.details {gen_ai.input.messages, ...},
- *          db.query.result {db.query.result.id, ...}; Azure keeps the body as JSON in gen_ai.event.content.
+ * Shapes:  gen_ai.user.message {content, role} and its siblings, gen_ai.choice {message,
+ *          finish_reason} (conventions before 1.37), gen_ai.content.prompt {gen_ai.prompt},
+ *          gen_ai.client.inference.operation.details {gen_ai.input.messages, ...}, db.query.result
+ *          {db.query.result.id, ...}; Azure keeps the body as JSON in gen_ai.event.content.
  */
 #include "server/dialect/content_internal.h"
 

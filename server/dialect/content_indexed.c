@@ -1,10 +1,13 @@
 /*
- * content_indexed.c - arrays that were flattened into attributes: llm.input_messages.0.message.role and the like.
+ * content_indexed.c - arrays that were flattened into attributes: llm.input_messages.0.message.role
+ * and the like.
  *
- * Place:   content.c collects the attributes of one source -> [here] -> content_part.c, content_write.c
+ * Place:   content.c collects the attributes of one source -> [here] -> content_part.c,
+ *          content_write.c
  * Order:   by index, whatever order the attributes came in; gaps are no matter.
- * Shapes:  OpenInference PREFIX.N.message.{role,content,contents.M.message_content.*,tool_calls.M.tool_call.*}, OpenLLMetry
- *          PREFIX.N.{role,content,tool_calls.M.{id,name,arguments}}
+ * Shapes:  OpenInference
+ *          PREFIX.N.message.{role,content,contents.M.message_content.*,tool_calls.M.tool_call.*},
+ *          OpenLLMetry PREFIX.N.{role,content,tool_calls.M.{id,name,arguments}}
  */
 #include <stdlib.h>
 

@@ -15,8 +15,8 @@
  *     content_tool.c      tool definitions, arguments, results
  *     content_document.c  retrieved documents
  *
- * Values: struct value of otlp.h. From JSON, VALUE_STRING is a string without escapes, VALUE_JSON the text of anything
- * else (a string with escapes keeps its quotes), VALUE_NONE null.
+ * Values: struct value of otlp.h. From JSON, VALUE_STRING is a string without escapes, VALUE_JSON
+ *         the text of anything else (a string with escapes keeps its quotes), VALUE_NONE null.
  */
 #ifndef DRIFTLINE_DIALECT_CONTENT_INTERNAL_H
 #define DRIFTLINE_DIALECT_CONTENT_INTERNAL_H
@@ -78,8 +78,8 @@ bool value_is_empty(struct value v);
 struct slice value_text(struct value v, struct arena *arena);
 bool value_number(struct value v, double *ret);
 struct value value_of_text(struct slice text);
-/* The text of an attribute that holds JSON ({, [, or a quoted string when `quoted`), else the value as it is. Checks the
- * first byte only. */
+/* The text of an attribute that holds JSON ({, [, or a quoted string when `quoted`), else the
+ * value as it is. Checks the first byte only. */
 struct value value_as_json(struct value v, bool quoted);
 struct slice slice_trim(struct slice text);
 bool slice_equal_nocase(struct slice a, const char *b);
@@ -128,7 +128,8 @@ void draft_typed(struct message_list *l, const char *type, struct value text);
 /* An object as it came. */
 void draft_raw(struct message_list *l, struct value part);
 
-/* Any value as a JSON string; as JSON (strings are not looked into); as JSON after looking into strings. */
+/* Any value as a JSON string; as JSON (strings are not looked into); as JSON after looking into
+ * strings. */
 void put_string(struct buffer *to, struct value v);
 void put_value(struct buffer *to, struct value v);
 void put_parsed(struct buffer *to, struct value v, struct arena *arena);
@@ -169,7 +170,8 @@ void parts_take(struct reading *r, struct value content, bool encoded);
 /* Content of a tool's answer that is a single block of text or JSON: what is in it. */
 struct value content_unwrap(struct reading *r, struct value v);
 
-/* Our spelling of a role, the role itself when it is none we know; empty: no role (too long, or no text). */
+/* Our spelling of a role, the role itself when it is none we know; empty: no role (too long, or
+ * no text). */
 struct slice role_canonical(struct slice role);
 bool role_is_known(struct slice role);
 /* Writes a message of any dialect. False: it is none, nothing was written. */
@@ -185,8 +187,9 @@ enum payload_form {
     FORM_TEXT     /* text, whatever it looks like */
 };
 /*
- * Appends the messages of an attribute's value to r->to; system messages and tool definitions found around them go to their lists.
- * *ret_rest: what stays. False: the value is nothing (null, empty text, no messages).
+ * Appends the messages of an attribute's value to r->to; system messages and tool definitions found
+ * around them go to their lists. *ret_rest: what stays. False: the value is nothing (null, empty
+ * text, no messages).
  */
 bool payload_take(struct reading *r, struct value v, enum payload_form form,
                   struct slice *ret_rest);
@@ -194,14 +197,16 @@ bool payload_take(struct reading *r, struct value v, enum payload_form form,
  * {"inputs":V,"tags":[..]}); *ret_rest: what else was in the envelope. */
 struct value payload_open(struct reading *r, struct value v, enum payload_form form,
                           struct slice *ret_rest);
-/* Messages only: false and nothing written when it is no list of messages, message, request or response. */
+/* Messages only: false and nothing written when it is no list of messages, message, request or
+ * response. */
 bool payload_messages(struct reading *r, struct value v, struct slice *ret_rest);
 /* The last one counts. */
 void finish_reason_set(struct content *c, struct value v);
 
 /* ---- content_tool.c ---- */
 
-/* An array of definitions, an object around one, or a single definition. Returns how many were added. */
+/* An array of definitions, an object around one, or a single definition. Returns how many were
+ * added. */
 uint32_t tools_take(struct content *c, struct value v);
 /* One definition of its parts; 0: without a name it is none. */
 uint32_t tool_add(struct content *c, struct value name, struct value description,

@@ -2,10 +2,10 @@
  * content_message.c - one message of any dialect.
  *
  * Place:   content_payload.c -> [here] -> content_part.c, content_write.c
- * Shapes:  {"role","parts"} (semconv, Gemini, Pydantic AI), {"role","content"} with "tool_calls" (OpenAI),
- *          blocks (Anthropic, Bedrock, LlamaIndex) or items (Responses API); LangChain's serialised classes, {"type":"human",
- *          "data"} and {"type":"ai","content"}; choices, candidates and generations around one of these; Cohere's
- *          {"role","message"}.
+ * Shapes:  {"role","parts"} (semconv, Gemini, Pydantic AI), {"role","content"} with "tool_calls"
+ *          (OpenAI), blocks (Anthropic, Bedrock, LlamaIndex) or items (Responses API); LangChain's
+ *          serialised classes, {"type":"human", "data"} and {"type":"ai","content"}; choices,
+ *          candidates and generations around one of these; Cohere's {"role","message"}.
  */
 #include "server/dialect/content_internal.h"
 
@@ -156,7 +156,8 @@ static void calls_take(struct reading *r, struct value calls)
     }
 }
 
-/* OpenAI's tool_calls and the older function_call; LangChain keeps the first also in additional_kwargs. */
+/* OpenAI's tool_calls and the older function_call; LangChain keeps the first also in
+ * additional_kwargs. */
 static void tool_calls_take(struct reading *r, struct members *m, bool has_calls)
 {
     struct members extra;
@@ -223,8 +224,8 @@ void message_take_as(struct reading *r, struct members *m, struct slice role)
     finish_take(r, m);
 }
 
-/* {"message":{...},"finish_reason"} of choices and generations, {"content":{"parts"},"finishReason"} of candidates, {"text",
- * "finish_reason"} of completions. */
+/* {"message":{...},"finish_reason"} of choices and generations,
+ * {"content":{"parts"},"finishReason"} of candidates, {"text", "finish_reason"} of completions. */
 static bool choice_take(struct reading *r, struct members *m)
 {
     struct members inner;

@@ -4,8 +4,9 @@
  * Place:     content_message.c, content_payload.c -> [here] -> content_write.c
  * Data:      content_shape.def
  * Shapes:    semconv {"type":"text","content"}, OpenAI {"type":"text","text"}, Anthropic
- *            {"type":"tool_use","id","name","input"}, Vercel {"type":"tool-call","toolCallId","toolName","input"},
- *            Gemini {"functionCall":{"name","args"}}, Bedrock {"toolUse":{"toolUseId","name","input"}}
+ *            {"type":"tool_use","id","name","input"}, Vercel
+ *            {"type":"tool-call","toolCallId","toolName","input"}, Gemini
+ *            {"functionCall":{"name","args"}}, Bedrock {"toolUse":{"toolUseId","name","input"}}
  */
 #include "server/dialect/content_internal.h"
 
@@ -177,7 +178,8 @@ static bool call_write(struct reading *r, struct members *m)
     struct value nested = members_peek(m, "function");
     if (!value_is_object(nested) || !members_of(nested, &r->c->arena, &function))
         function.count = 0;
-    /* OpenAI Responses has both an "id" of the item and the "call_id" that its output answers to. */
+    /* OpenAI Responses has both an "id" of the item and the "call_id" that its output answers
+     * to. */
     struct value id = members_take_any(
         m, KEYS("call_id", "toolCallId", "toolUseId", "tool_call_id", "tool_call.id", "id", "ref"));
     struct value name =
@@ -194,8 +196,8 @@ static bool call_write(struct reading *r, struct members *m)
     return true;
 }
 
-/* Content that is one block of text or JSON: Anthropic's and MCP's [{"type":"text","text":T}], Bedrock's [{"text":T}] and
- * [{"json":V}]. Anything else stays as it is. */
+/* Content that is one block of text or JSON: Anthropic's and MCP's [{"type":"text","text":T}],
+ * Bedrock's [{"text":T}] and [{"json":V}]. Anything else stays as it is. */
 struct value content_unwrap(struct reading *r, struct value v)
 {
     struct items it = items_of(v);

@@ -1,11 +1,15 @@
 /*
- * content_payload.c - the value of an attribute: a list of messages, a request or a response around one, or just a text.
+ * content_payload.c - the value of an attribute: a list of messages, a request or a response around
+ * one, or just a text.
  *
  * Place:    content.c -> [here] -> content_message.c, content_part.c
- * Shapes:   OpenAI {"messages","model",..} and {"choices":[{"message"}]}, its Responses API {"input","instructions"} and
- *           {"output":[items]}, Anthropic {"system","messages"}, Gemini {"contents","systemInstruction"} and {"candidates"}, Bedrock
- *           {"output":{"message"}}, LangChain {"generations":[[..]]} and {"messages":[[..]]}, LangWatch {"type","value"}.
- * Promise:  what stands around the messages stays (the rest); a value that is none of this becomes one message with its text.
+ * Shapes:   OpenAI {"messages","model",..} and {"choices":[{"message"}]}, its Responses API
+ *           {"input","instructions"} and {"output":[items]}, Anthropic {"system","messages"},
+ *           Gemini {"contents","systemInstruction"} and {"candidates"}, Bedrock
+ *           {"output":{"message"}}, LangChain {"generations":[[..]]} and {"messages":[[..]]},
+ *           LangWatch {"type","value"}.
+ * Promise:  what stands around the messages stays (the rest); a value that is none of this becomes
+ *           one message with its text.
  */
 #include "server/dialect/content_internal.h"
 
@@ -69,8 +73,8 @@ static bool loose_part_take(struct reading *r, struct value v, struct members *m
     return true;
 }
 
-/* {"type":"message","role":"assistant","content":[..]} of the Responses API: calls before and after it are items of their own,
- * but one message to every other dialect. */
+/* {"type":"message","role":"assistant","content":[..]} of the Responses API: calls before and
+ * after it are items of their own, but one message to every other dialect. */
 static bool item_message_take(struct reading *r, struct members *m)
 {
     struct value type = members_peek(m, "type");
@@ -197,7 +201,8 @@ static void beside_take(struct reading *r, struct members *m)
     }
 }
 
-/* The members that hold messages, in the order they are tried; WEAK ones may hold anything, and do so alone. */
+/* The members that hold messages, in the order they are tried; WEAK ones may hold anything, and
+ * do so alone. */
 struct wrapper {
     const char *key;
     bool is_weak;
@@ -211,8 +216,8 @@ static const struct wrapper wrappers[] = {
 };
 #define WRAPPER_COUNT (sizeof wrappers / sizeof wrappers[0])
 
-/* Is a text in a weak wrapper what was said? Beside it stands what only requests and responses have, or nothing at all: but
- * what a model wrote may be such JSON. */
+/* Is a text in a weak wrapper what was said? Beside it stands what only requests and responses
+ * have, or nothing at all: but what a model wrote may be such JSON. */
 static bool is_wrapped_text(const struct reading *r, const struct members *m, const char *key)
 {
     if (members_has_any(m, KEYS("model", "instructions", "system", "done", "stop_reason")))
@@ -327,7 +332,8 @@ static bool typed_open(struct reading *r, struct members *m, struct value *ret)
            slice_is(name, "raw") || slice_is(name, "list");
 }
 
-/* OpenLLMetry's callbacks of LangChain: {"inputs":V,"tags":[..],"metadata":{..},"kwargs":{..}} and {"outputs":V,"kwargs":{..}}. */
+/* OpenLLMetry's callbacks of LangChain: {"inputs":V,"tags":[..],"metadata":{..},"kwargs":{..}}
+ * and {"outputs":V,"kwargs":{..}}. */
 static bool callback_open(struct reading *r, struct members *m, struct value *ret,
                           struct slice *ret_rest)
 {

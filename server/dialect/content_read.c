@@ -73,7 +73,8 @@ bool members_of(struct value v, struct arena *arena, struct members *ret)
            json_next(&j) == JSON_END;
 }
 
-/* The member's place, or m->count. Of members with the same key the last counts, as in JavaScript. */
+/* The member's place, or m->count. Of members with the same key the last counts, as in
+ * JavaScript. */
 static uint32_t member_find(const struct members *m, const char *key)
 {
     struct slice wanted = slice_text(key);

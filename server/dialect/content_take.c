@@ -1,7 +1,8 @@
 /*
  * content_take.c - reads one source into its field, or compares it with what won.
  *
- * Place:   content.c -> [here] -> content_payload.c, content_indexed.c, content_tool.c, content_document.c
+ * Place:   content.c -> [here] -> content_payload.c, content_indexed.c, content_tool.c,
+ *          content_document.c
  */
 #include "server/dialect/content_internal.h"
 
@@ -228,8 +229,8 @@ static bool lists_agree(const struct message_list *a, uint32_t skip, const struc
     return true;
 }
 
-/* A source that lost: when it says the same as the winner it is used up as well. The system message may stand apart in one of
- * the two. */
+/* A source that lost: when it says the same as the winner it is used up as well. The system
+ * message may stand apart in one of the two. */
 void source_compare(struct content *c, uint16_t number, enum content_field field)
 {
     const struct source *s = source_at(number);

@@ -3,9 +3,9 @@
  *
  * Place:     content.c, content_payload.c -> [here] -> the list of definitions, cells
  * Form:      {"name","description","parameters"}: the parameters are a JSON schema
- * Shapes:    flat {name,parameters} (semconv), {type,function:{..}} (OpenAI), {name,input_schema} (Anthropic),
- *            {name,inputSchema} (Vercel, MCP), {functionDeclarations:[..]} (Gemini), {toolSpec:{..,inputSchema:{json}}} (Bedrock),
- *            each also as the JSON text of one
+ * Shapes:    flat {name,parameters} (semconv), {type,function:{..}} (OpenAI), {name,input_schema}
+ *            (Anthropic), {name,inputSchema} (Vercel, MCP), {functionDeclarations:[..]} (Gemini),
+ *            {toolSpec:{..,inputSchema:{json}}} (Bedrock), each also as the JSON text of one
  */
 #include "server/dialect/content_internal.h"
 

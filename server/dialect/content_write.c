@@ -13,8 +13,8 @@
 #include "engine/base/utf8.h"
 #include "server/dialect/content_internal.h"
 
-#define PART_DEPTH_MAX      (JSON_DEPTH_MAX - 8) /* of a value in a part: messages are read in lists */
-#define SHORT_BYTES_MAX     1024u                /* ids and names inside parts */
+#define PART_DEPTH_MAX      (JSON_DEPTH_MAX - 8)      /* of a value in a part */
+#define SHORT_BYTES_MAX     1024u                     /* ids and names inside parts */
 #define BODY_ROOM           (MESSAGE_BYTES_MAX - 64u) /* leaves room for what closes a body */
 #define WIDE_RUN_BYTES      256u                      /* a cut text is at most so much longer */
 #define LIST_KEPT_BYTES_MAX (1u << 20) /* memory that stays with a list between spans */
@@ -95,8 +95,8 @@ static bool text_put(struct buffer *to, struct slice text, size_t room)
     return at == end;
 }
 
-/* A string of JSON text, quotes and escapes included. Escapes that JSON.stringify would not write are rare; then the whole
- * string takes the slow way. */
+/* A string of JSON text, quotes and escapes included. Escapes that JSON.stringify would not
+ * write are rare; then the whole string takes the slow way. */
 static void quoted_put(struct buffer *to, struct slice quoted)
 {
     size_t start = to->size;

@@ -1,9 +1,11 @@
 /*
- * fuzz_content.c - any bytes as the contents of a span: what comes out is well-formed, and our form read again is our form.
+ * fuzz_content.c - any bytes as the contents of a span: what comes out is well-formed, and our form
+ * read again is our form.
  *
- * Input: the kind (one byte), then attributes: the source's number (one byte), its value up to 0x1e. Of indexed sources the value begins
- * with the rest of the key up to '='. A number beyond the sources starts an event: its name (one byte), then attributes NAME=VALUE up to
- * 0x1e each, ended by an empty one.
+ * Input: the kind (one byte), then attributes: the source's number (one byte), its value up to
+ *        0x1e. Of indexed sources the value begins with the rest of the key up to '='. A number
+ *        beyond the sources starts an event: its name (one byte), then attributes NAME=VALUE up to
+ *        0x1e each, ended by an empty one.
  */
 #include "engine/base/check.h"
 #include "engine/base/json.h"
