@@ -124,6 +124,15 @@ static enum status tags_check(const struct enricher *e, const struct batch *tags
     return STATUS_OK;
 }
 
+/* The client knows its own addresses, not those of masked bodies. */
+static void missing_as_sent(const struct batch *sent, const struct batch *enriched,
+                            struct append_result *ret)
+{
+    uint32_t most = sizeof ret->missing_addresses / sizeof ret->missing_addresses[0];
+    enrich_missing_as_sent(sent, enriched, ret->missing_addresses,
+                           ret->missing < most ? ret->missing : most);
+}
+
 enum status ingest_commit(struct ingest *in, struct enricher *e, const struct append *append,
                           bool lenient, struct arena *arena, struct append_result *ret,
                           struct error *reterr)
@@ -134,13 +143,15 @@ enum status ingest_commit(struct ingest *in, struct enricher *e, const struct ap
         return s;
     if ((s = tags_check(e, append->tags, reterr)) < 0)
         return s;
-    if (append->spans == NULL || append->spans->rows == 0)
+    /* Messages that come ahead of their spans are masked as well. */
+    bool spans = append->spans != NULL && append->spans->rows > 0;
+    if (!spans && append->message_count == 0)
         return engine_append(in->engine, append, ret, reterr);
     struct bodies bodies = {.engine = in->engine, .project = append->project};
     struct enrich_work work = {
         .project = slice_text(engine_project_name(in->engine, append->project)),
         .schema = engine_schema(in->engine, append->project),
-        .spans = *append->spans,
+        .spans = spans ? *append->spans : (struct batch){.table = TABLE_SPANS},
         .messages = append->messages,
         .message_count = append->message_count,
         .body = body_stored,
@@ -152,10 +163,13 @@ enum status ingest_commit(struct ingest *in, struct enricher *e, const struct ap
     if ((s = enrich(e, &work, &counts, reterr)) < 0)
         return s;
     struct append enriched = *append;
-    enriched.spans = &work.spans;
+    enriched.spans = spans ? &work.spans : NULL;
     enriched.messages = work.messages;
     enriched.message_count = work.message_count;
-    return engine_append(in->engine, &enriched, ret, reterr);
+    s = engine_append(in->engine, &enriched, ret, reterr);
+    if (s == STATUS_NOT_FOUND && ret->missing > 0 && spans)
+        missing_as_sent(append->spans, &work.spans, ret);
+    return s;
 }
 
 enum status ingest_append(struct ingest *in, const struct append *append, struct append_result *ret,

@@ -74,12 +74,16 @@ while read -r method path scope <&3; do
         body='{"id":1,"token":1}' want="401 401 403 403 404 403 404"
         [ "$path" != /api/v1/judge/complete ] || body='{"id":1,"token":1,"value":1}' ;;
     /api/v1/judge/fail) body='{"id":1,"token":1,"reason":"x"}' want="401 401 403 403 404 403 404" ;;
+    "*"/v1/*) path="/any/base${path#"*"}" ;;
     /api/v1/admin/retain) path="$path?age=9999d&dry_run=true" ;;
+    /api/v1/admin/reprice) body='{version: t, prices: [{model: x, input: 1, output: 1}]}' ;;
+    /api/v1/admin/rescore | /api/v1/admin/remap) ;;
     /api/v1/admin/*) want="401 401 403 403 403 403 403" ;;
     esac
     if [ -z "$want" ]; then
         case "$scope" in
         0) want="200 200 200 200 200 200 200" ;;
+        SCOPE_INGEST) want="401 401 200 403 403 403 200" ;;
         SCOPE_READ) want="401 401 403 200 403 403 200" ;;
         SCOPE_REVIEW) want="401 401 403 403 200 403 200" ;;
         SCOPE_ADMIN) want="401 401 403 403 403 200 200" ;;

@@ -202,6 +202,71 @@ Test(ingest, settings_are_swapped_under_those_who_hold_them)
     door_close(&d);
 }
 
+/* ---- masks ---- */
+
+static struct door door_masking_emails(void)
+{
+    struct door d = {.store = store_sim(NULL)};
+    struct error error = {0};
+    struct policy policy;
+    cr_assert_eq(policy_parse("test", slice_text("mask:\n  - {name: emails, detect: pii.email}\n"), &policy, &error),
+                 STATUS_OK, "%s", error.text);
+    struct enrich_settings settings = policy_detach_settings(&policy);
+    d.ingest = ingest_create(d.store.engine, &settings);
+    policy_deinit(&policy);
+    return d;
+}
+
+static bool stored(struct door *d, struct id128 address)
+{
+    struct id128 missing;
+    return engine_messages_missing(d->store.engine, d->store.project, &address, 1, &missing) == 0;
+}
+
+Test(ingest, messages_ahead_of_their_spans_are_masked)
+{
+    struct door d = door_masking_emails();
+    struct error error = {0};
+    struct slice body = slice_text("{\"role\":\"user\",\"content\":\"write to jane@example.com\"}");
+    struct message message = {.address = hash128(body), .body = body};
+    struct append append = {.project = d.store.project, .messages = &message, .message_count = 1};
+    struct append_result taken;
+    cr_assert_eq(ingest_append(d.ingest, &append, &taken, &error), STATUS_OK, "%s", error.text);
+    cr_assert_eq(engine_wait(d.store.engine, taken.ticket, NS_PER_S, &error), STATUS_OK);
+    cr_expect_not(stored(&d, message.address), "the address was stored as it came");
+    cr_expect_eq(engine_text_info(d.store.engine, d.store.project).messages, 1);
+
+    struct builder b;
+    rows_begin(&d.store, &b, TABLE_SPANS);
+    span_row(&b, 1, 1, HOUR0);
+    builder_str(&b, SPANS_input, slice_of(message.address.bytes, sizeof message.address.bytes));
+    struct batch batch = builder_batch(&b);
+    append = (struct append){.project = d.store.project, .spans = &batch};
+    cr_expect_eq(ingest_append(d.ingest, &append, &taken, &error), STATUS_OK, "%s", error.text);
+    builder_deinit(&b);
+    door_close(&d);
+}
+
+Test(ingest, what_is_missing_is_named_as_the_client_knows_it)
+{
+    struct door d = door_masking_emails();
+    struct error error = {0};
+    struct slice body = slice_text("{\"role\":\"user\",\"content\":\"never sent\"}");
+    struct id128 address = hash128(body);
+    struct builder b;
+    rows_begin(&d.store, &b, TABLE_SPANS);
+    span_row(&b, 1, 1, HOUR0);
+    builder_str(&b, SPANS_input, slice_of(address.bytes, sizeof address.bytes));
+    struct batch batch = builder_batch(&b);
+    struct append append = {.project = d.store.project, .spans = &batch};
+    struct append_result taken;
+    cr_expect_eq(ingest_append(d.ingest, &append, &taken, &error), STATUS_NOT_FOUND);
+    cr_assert_eq(taken.missing, 1);
+    cr_expect(id128_equal(taken.missing_addresses[0], address));
+    builder_deinit(&b);
+    door_close(&d);
+}
+
 /* ---- memory ---- */
 
 /* What the request took at most beyond the body itself and what the store keeps. */
