@@ -61,7 +61,8 @@ struct grpc_call {
     uint32_t project;
     /* its message, with the five bytes before it */
     struct buffer body;
-    uint64_t admitted_bytes; /* counted in grpc.inflight_bytes */
+    uint64_t admitted_bytes;  /* counted in grpc.inflight_bytes */
+    uint64_t discarded_bytes; /* came after it was refused */
     /* what came of it */
     enum status status;
     struct error error;

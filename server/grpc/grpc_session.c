@@ -2,8 +2,9 @@
  * grpc_session.c - HTTP/2 through nghttp2: streams become calls, answers become frames.
  *
  * Place:    bytes of a connection -> nghttp2 -> [here] -> grpc_call.c, and back
- * Answers:  success is HEADERS, one DATA frame, trailers; a refusal is trailers alone (`:status` 200 both times). A client that
- *           is refused while it still sends gets RST_STREAM NO_ERROR behind the answer, so that it stops.
+ * Answers:  success is HEADERS, one DATA frame, trailers; a refusal is trailers alone (`:status` 200 both times). What a client
+ *           that was refused still sends is thrown away; after GRPC_DISCARDED_BYTES_MAX it gets RST_STREAM NO_ERROR. (At once would
+ *           be allowed, but curl and others drop an answer whose stream is reset while they send.)
  * Attacks:  nghttp2 bounds SETTINGS, PING acknowledgements, CONTINUATION frames and (set here) cancelled streams; the metadata of
  *           a call is counted here.
  */
@@ -56,8 +57,16 @@ static int on_data(nghttp2_session *session, uint8_t flags, int32_t stream, cons
     struct grpc_call *call = call_of(session, stream);
     (void)flags;
     (void)context;
-    if (call != NULL)
+    if (call == NULL)
+        return 0;
+    if (call->state != CALL_ANSWERED) {
         grpc_call_data(call, slice_of(data, size));
+        return 0;
+    }
+    bool was_patient = call->discarded_bytes <= GRPC_DISCARDED_BYTES_MAX;
+    call->discarded_bytes += size;
+    if (was_patient && call->discarded_bytes > GRPC_DISCARDED_BYTES_MAX)
+        (void)nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, stream, NGHTTP2_NO_ERROR);
     return 0;
 }
 
@@ -87,16 +96,12 @@ static int on_stream_close(nghttp2_session *session, int32_t stream, uint32_t co
     return 0;
 }
 
-/* An answer that ends the stream on our side while the client still sends. */
 static int on_frame_sent(nghttp2_session *session, const nghttp2_frame *frame, void *context)
 {
     struct grpc_connection *c = context;
+    (void)session;
     if (frame->hd.type == NGHTTP2_GOAWAY && frame->goaway.error_code != NGHTTP2_NO_ERROR)
         c->grpc->stats.goaways++;
-    if (frame->hd.type == NGHTTP2_HEADERS && (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0 &&
-        nghttp2_session_get_stream_remote_close(session, frame->hd.stream_id) == 0)
-        (void)nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, frame->hd.stream_id,
-                                        NGHTTP2_NO_ERROR);
     return 0;
 }
 
