@@ -99,8 +99,9 @@ struct message_list {
     struct slice name;
     size_t start;
     uint32_t part_count;
-    bool is_begun; /* between draft_begin and draft_end */
-    bool is_open;  /* its first bytes are written */
+    uint32_t call_count; /* calls written since draft_begin */
+    bool is_begun;       /* between draft_begin and draft_end */
+    bool is_open;        /* its first bytes are written */
     bool was_split;
 };
 void message_list_deinit(struct message_list *l);
@@ -156,7 +157,6 @@ struct reading {
 /* What kind of part it is, writing nothing. */
 bool part_is_known(const struct members *m);
 bool part_is_typed(const struct members *m);
-bool part_is_call(const struct members *m);
 bool part_is_response(const struct members *m);
 /* A call, reasoning or refusal: the assistant's, whoever the list says speaks. */
 bool part_is_assistants(const struct members *m);

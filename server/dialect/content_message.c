@@ -133,18 +133,6 @@ static struct slice role_of(struct reading *r, struct members *m, struct slice h
     return slice_text(is_request ? "user" : "assistant");
 }
 
-static bool has_call_part(struct reading *r, struct value content)
-{
-    struct items it = items_of(content);
-    struct value item;
-    struct members m;
-    while (items_next(&it, &item)) {
-        if (members_of(item, &r->c->arena, &m) && part_is_call(&m))
-            return true;
-    }
-    return false;
-}
-
 static void calls_take(struct reading *r, struct value calls)
 {
     struct items it = items_of(value_as_json(calls, false));
@@ -218,7 +206,7 @@ void message_take_as(struct reading *r, struct members *m, struct slice role)
         parts_take(r, content, r->is_encoded);
         if (value_is_text(refusal))
             draft_typed(r->to, "refusal", refusal);
-        tool_calls_take(r, m, has_call_part(r, content));
+        tool_calls_take(r, m, r->to->call_count > 0);
     }
     draft_end(r->to);
     finish_take(r, m);

@@ -86,11 +86,6 @@ bool part_is_typed(const struct members *m)
     return type_of(m).size != 0;
 }
 
-bool part_is_call(const struct members *m)
-{
-    return form_of(m) == PART_CALL;
-}
-
 bool part_is_response(const struct members *m)
 {
     return form_of(m) == PART_RESPONSE;

@@ -351,6 +351,7 @@ void draft_begin(struct message_list *l, struct slice role, struct slice name)
     l->name = name;
     l->is_begun = true;
     l->was_split = false;
+    l->call_count = 0;
 }
 
 void draft_end(struct message_list *l)
@@ -475,6 +476,7 @@ static void parsed_put(struct message_list *l, const char *key, struct value v)
 void draft_call(struct message_list *l, struct value id, struct value name, struct value arguments)
 {
     size_t part = part_open(l);
+    l->call_count++;
     buffer_add_text(&l->bodies, "{\"type\":\"tool_call\"");
     short_put(l, "id", id);
     short_put(l, "name", name);
