@@ -277,7 +277,7 @@ static void expect_bounded(struct door *d, enum otlp_encoding encoding, struct s
     struct error error = {0};
     struct ingest_request request = {
         .project = d->store.project, .signal = OTLP_TRACES, .encoding = encoding, .body = body};
-    (void)engine_seal(d->store.engine, NULL);
+    IGNORE_STATUS(engine_seal(d->store.engine, NULL));
     mem_peak_reset();
     size_t before = mem_in_use();
     enum status s = ingest_otlp(d->ingest, &request, &result, &error);
@@ -288,7 +288,7 @@ static void expect_bounded(struct door *d, enum otlp_encoding encoding, struct s
     cr_expect_leq(taken, kept + 3 * body.size + INGEST_FLOOR_BYTES,
                   "%s: %zu bytes at the peak, %zu kept, body %zu", what, taken, kept, body.size);
     if (s >= 0)
-        (void)engine_wait(d->store.engine, result.ticket, 30 * NS_PER_S, NULL);
+        IGNORE_STATUS(engine_wait(d->store.engine, result.ticket, 30 * NS_PER_S, NULL));
 }
 
 Test(ingest, peak_memory_is_at_most_four_bodies)
