@@ -192,7 +192,8 @@ void message_take_as(struct reading *r, struct members *m, struct slice role)
     struct value reasoning =
         members_take_any(m, KEYS("reasoning_content", "reasoning", "thinking", "tool_plan"));
     struct value refusal = members_take(m, "refusal");
-    role = role_of(r, m, role);
+    struct slice own = role_of(r, m, role);
+    role = own.size != 0 ? own : role;
     bool is_tool = slice_is(role, "tool");
     bool is_answer = is_tool && !members_has(m, "parts") && !holds_responses(r, content);
     if (content.type == VALUE_NONE)

@@ -633,3 +633,15 @@ Test(content, a_type_with_escapes_is_a_type)
         "{\"role\":\"user\",\"parts\":[{\"type\":\"a\\\"b\",\"text\":\"x\"}]}");
     rig_deinit(&r);
 }
+
+Test(content, a_role_that_is_no_word_is_none)
+{
+    struct rig r;
+    rig_init(&r);
+    rig_event(&r, "gen_ai.user.message", 1);
+    event_text(&r, "role", "not a role");
+    event_text(&r, "content", "Hi");
+    rig_run(&r, "llm");
+    cr_expect_str_eq(rig_messages(&r, SPANS_input), USER("Hi"));
+    rig_deinit(&r);
+}
