@@ -467,7 +467,8 @@ static void fallback_check(int error_number)
     if (!had_ring)
         return;
     /* Refused after the start: the queue alone falls back. */
-    char path[] = "driftline-test-queue";
+    char path[64];
+    (void)snprintf(path, sizeof path, "driftline-test-queue-%d", error_number); /* the cases run side by side */
     struct io_file *file = open_ok(before, path, IO_WRITE | IO_CREATE);
     struct io_completion completion;
     cr_assert(io_queue_create(before, &q, &e) == STATUS_OK, "%s", e.text);

@@ -23,10 +23,13 @@ static const struct golden {
     enum rows rows;
     uint32_t count;
     uint64_t seed;
+    bool only_read; /* made when the table had fewer columns: it can't be made again */
 } goldens[] = {
     {"spans_lifelike", TABLE_SPANS, ROWS_LIFELIKE, 270, 11},
     {"spans_narrow", TABLE_SPANS, ROWS_NARROW, 500, 17},
-    {"spans_styled", TABLE_SPANS, ROWS_STYLED, 18, 12},
+    {"spans_styled", TABLE_SPANS, ROWS_STYLED, 18, 12,
+     .only_read = true}, /* before scorer_version, findings and tools */
+    {"spans_meaning", TABLE_SPANS, ROWS_STYLED, 18, 17},
     {"spans_one", TABLE_SPANS, ROWS_LIFELIKE, 1, 13},
     {"scores", TABLE_SCORES, ROWS_STYLED, 150, 14},
     {"tags", TABLE_TAGS, ROWS_STYLED, 90, 15},
@@ -103,7 +106,7 @@ TestSuite(segment_golden);
 Test(segment_golden, files_read_as_they_always_did)
 {
     for (size_t i = 0; i < GOLDEN_COUNT; i++) {
-        if (getenv("REGENERATE_GOLDEN") != NULL)
+        if (getenv("REGENERATE_GOLDEN") != NULL && !goldens[i].only_read)
             regenerate(&goldens[i]);
         struct opened o;
         struct buffer bytes = file_get(golden_path(&goldens[i], ".seg"));
@@ -123,6 +126,8 @@ Test(segment_golden, the_same_rows_give_the_same_bytes)
     if (ZSTD_versionNumber() != 10504)
         return;
     for (size_t i = 0; i < GOLDEN_COUNT; i++) {
+        if (goldens[i].only_read)
+            continue;
         struct buffer want = file_get(golden_path(&goldens[i], ".seg"));
         struct buffer got = golden_write(&goldens[i]);
         cr_assert(slice_equal(buffer_slice(&got), buffer_slice(&want)), "%s", goldens[i].name);
