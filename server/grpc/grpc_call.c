@@ -38,6 +38,7 @@ static void call_free(struct grpc_call *call)
 {
     call_message_drop(call);
     buffer_deinit(&call->answer);
+    mem_free(call->refusal_text);
     mem_free(call);
 }
 
@@ -52,7 +53,7 @@ void grpc_call_leave(struct grpc_call *call)
     if (call->next != NULL)
         call->next->previous = call->previous;
     call->connection = NULL;
-    if (call->state == CALL_RECEIVING || call->state == CALL_ANSWERED)
+    if (!grpc_call_is_working(call))
         call_free(call);
 }
 
@@ -118,11 +119,24 @@ void grpc_call_metadata(struct grpc_call *call, struct slice name, struct slice 
     }
 }
 
+/* Clients that get the answer while they still send may lose it, or wait for ever for leave to send on. */
 static void call_refuse(struct grpc_call *call, enum grpc_code code, const char *message)
 {
     call_message_drop(call);
     call->grpc->stats.refused++;
-    grpc_session_refuse(call, code, message);
+    if (call->has_ended) {
+        grpc_session_refuse(call, code, message);
+        return;
+    }
+    call->state = CALL_REFUSED;
+    call->refusal = code;
+    call->refusal_text = mem_strdup(message);
+}
+
+void grpc_call_tell(struct grpc_call *call)
+{
+    ASSERT(call->state == CALL_REFUSED);
+    grpc_session_refuse(call, call->refusal, call->refusal_text);
 }
 
 /* The key, and the project it may write to. */
@@ -310,6 +324,9 @@ void grpc_calls_abandon(struct grpc *g)
 void grpc_call_end(struct grpc_call *call)
 {
     struct grpc *g = call->grpc;
+    call->has_ended = true;
+    if (call->state == CALL_REFUSED)
+        grpc_call_tell(call);
     if (call->state != CALL_RECEIVING)
         return;
     if (call->method == GRPC_METRICS) {

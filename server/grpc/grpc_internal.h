@@ -34,6 +34,7 @@ enum grpc_method { GRPC_METHOD_UNKNOWN, GRPC_TRACES, GRPC_LOGS, GRPC_METRICS };
 
 enum call_state {
     CALL_RECEIVING, /* metadata, then the message */
+    CALL_REFUSED,   /* the client is told once it has sent all */
     CALL_WORKING,   /* a worker has it */
     CALL_WAITING,   /* committed, not durable yet */
     CALL_ANSWERED,
@@ -63,6 +64,9 @@ struct grpc_call {
     struct buffer body;
     uint64_t admitted_bytes;  /* counted in grpc.inflight_bytes */
     uint64_t discarded_bytes; /* came after it was refused */
+    bool has_ended;           /* the client has sent all */
+    enum grpc_code refusal;
+    char *refusal_text; /* owned */
     /* what came of it */
     enum status status;
     struct error error;
@@ -131,6 +135,8 @@ void grpc_call_metadata(struct grpc_call *call, struct slice name, struct slice 
 /* All metadata is there: refuses what can't be served. */
 void grpc_call_begin(struct grpc_call *call);
 void grpc_call_data(struct grpc_call *call, struct slice bytes);
+/* Tells a REFUSED call's client why. */
+void grpc_call_tell(struct grpc_call *call);
 /* The client has sent all. */
 void grpc_call_end(struct grpc_call *call);
 /* Work of ours is under way for it: the client can only wait. */

@@ -10,7 +10,7 @@
 #define GRPC_CONNECTION_WINDOW   (4u << 20)  /* and on a connection */
 #define GRPC_FRAME_BYTES         (64u << 10)
 #define GRPC_OUTPUT_BYTES_MAX    (1u << 20)  /* unsent answers; then a connection is not read */
-#define GRPC_DISCARDED_BYTES_MAX (1u << 20)  /* a refused client may go on sending; then its stream is reset */
+#define GRPC_DISCARDED_BYTES_MAX (16u << 20) /* a refused client may go on sending; then its stream is reset */
 #define GRPC_RESETS_BURST        200u        /* streams a client may cancel at once, */
 #define GRPC_RESETS_PER_SECOND   20u         /* and steadily; beyond: GOAWAY */
 #define GRPC_HANDSHAKE_SECONDS   10          /* TLS and the first frames */

@@ -3,8 +3,9 @@
  *
  * Place:    bytes of a connection -> nghttp2 -> [here] -> grpc_call.c, and back
  * Answers:  success is HEADERS, one DATA frame, trailers; a refusal is trailers alone (`:status` 200 both times). What a client
- *           that was refused still sends is thrown away; after GRPC_DISCARDED_BYTES_MAX it gets RST_STREAM NO_ERROR. (At once would
- *           be allowed, but curl and others drop an answer whose stream is reset while they send.)
+ *           that was refused still sends is thrown away, and it is told once it has sent all; after GRPC_DISCARDED_BYTES_MAX it
+ *           is told at once and gets RST_STREAM NO_ERROR. (At once would be allowed, but curl and others drop an answer whose
+ *           stream is reset while they send.)
  * Attacks:  nghttp2 bounds SETTINGS, PING acknowledgements, CONTINUATION frames and (set here) cancelled streams; the metadata of
  *           a call is counted here.
  */
@@ -59,14 +60,14 @@ static int on_data(nghttp2_session *session, uint8_t flags, int32_t stream, cons
     (void)context;
     if (call == NULL)
         return 0;
-    if (call->state != CALL_ANSWERED) {
-        grpc_call_data(call, slice_of(data, size));
+    grpc_call_data(call, slice_of(data, size));
+    if (call->state != CALL_REFUSED)
         return 0;
-    }
-    bool was_patient = call->discarded_bytes <= GRPC_DISCARDED_BYTES_MAX;
     call->discarded_bytes += size;
-    if (was_patient && call->discarded_bytes > GRPC_DISCARDED_BYTES_MAX)
+    if (call->discarded_bytes > GRPC_DISCARDED_BYTES_MAX) {
+        grpc_call_tell(call);
         (void)nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, stream, NGHTTP2_NO_ERROR);
+    }
     return 0;
 }
 

@@ -174,8 +174,9 @@ Test(grpc_hostile, a_refused_client_s_message_is_not_kept)
     struct peer *p = peer_open(h);
     struct buffer message = {0};
     struct buffer zeros = {0};
-    memset(buffer_reserve(&zeros, 3u << 20), 0, 3u << 20);
-    zeros.size = 3u << 20;
+    memset(buffer_reserve(&zeros, GRPC_DISCARDED_BYTES_MAX + (1u << 20)), 0,
+           GRPC_DISCARDED_BYTES_MAX + (1u << 20));
+    zeros.size = GRPC_DISCARDED_BYTES_MAX + (1u << 20);
     grpc_frame(&message, false, buffer_slice(&zeros));
     struct peer_call *call =
         peer_call(p, (struct call_shape){.key = "dl_wrong"}, buffer_slice(&message));
