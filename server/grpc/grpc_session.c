@@ -64,10 +64,8 @@ static int on_data(nghttp2_session *session, uint8_t flags, int32_t stream, cons
     if (call->state != CALL_REFUSED)
         return 0;
     call->discarded_bytes += size;
-    if (call->discarded_bytes > GRPC_DISCARDED_BYTES_MAX) {
+    if (call->discarded_bytes > GRPC_DISCARDED_BYTES_MAX)
         grpc_call_tell(call);
-        (void)nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, stream, NGHTTP2_NO_ERROR);
-    }
     return 0;
 }
 
@@ -97,12 +95,16 @@ static int on_stream_close(nghttp2_session *session, int32_t stream, uint32_t co
     return 0;
 }
 
+/* An answer that ends the stream on our side while the client still sends: it may stop. */
 static int on_frame_sent(nghttp2_session *session, const nghttp2_frame *frame, void *context)
 {
     struct grpc_connection *c = context;
-    (void)session;
     if (frame->hd.type == NGHTTP2_GOAWAY && frame->goaway.error_code != NGHTTP2_NO_ERROR)
         c->grpc->stats.goaways++;
+    if (frame->hd.type == NGHTTP2_HEADERS && (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0 &&
+        nghttp2_session_get_stream_remote_close(session, frame->hd.stream_id) == 0)
+        (void)nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, frame->hd.stream_id,
+                                        NGHTTP2_NO_ERROR);
     return 0;
 }
 
