@@ -41,6 +41,13 @@
 #define PUMP_RETRY_US      1000
 #define RECONNECT_AFTER_MS 1000
 
+/* Fills the judge queue, on the maintenance pool. */
+struct fill_job {
+    struct net_job job;
+    struct server *server;
+    bool under_way;
+};
+
 struct server {
     const struct server_config *config;
     struct io *io;
@@ -51,8 +58,7 @@ struct server {
     struct policy policy;
     struct ingest *ingest;
     struct judge *judge;
-    struct net_job judge_job; /* fills the queue; under way while judge_filling */
-    bool judge_filling;
+    struct fill_job fill;
     struct alerts *alerts;
     struct net_loop *loop;
     struct net_pool *queries;
@@ -209,17 +215,17 @@ static void on_reload_signal(evutil_socket_t signal_number, short what, void *co
 
 static void judge_fill_run(struct net_job *job)
 {
-    struct server *sv = (struct server *)((char *)job - offsetof(struct server, judge_job));
+    const struct fill_job *fill = (struct fill_job *)job;
     struct error error = {0};
     uint64_t queued;
-    if (judge_fill(sv->judge, &queued, &error) < 0)
+    if (judge_fill(fill->server->judge, &queued, &error) < 0)
         log_line(LOG_ERROR, "judge", "%s", error.text);
 }
 
 static void judge_fill_done(struct net_job *job)
 {
-    struct server *sv = (struct server *)((char *)job - offsetof(struct server, judge_job));
-    sv->judge_filling = false;
+    struct fill_job *fill = (struct fill_job *)job;
+    fill->under_way = false;
 }
 
 static void on_judge_time(evutil_socket_t fd, short what, void *context)
@@ -227,11 +233,11 @@ static void on_judge_time(evutil_socket_t fd, short what, void *context)
     (void)fd;
     (void)what;
     struct server *sv = context;
-    if (sv->judge_filling || sv->drain_until_ns != 0)
+    struct fill_job *fill = &sv->fill;
+    if (fill->under_way || sv->drain_until_ns != 0)
         return;
-    sv->judge_job.run = judge_fill_run;
-    sv->judge_job.done = judge_fill_done;
-    sv->judge_filling = net_pool_submit(sv->maintenance, &sv->judge_job, NULL) >= 0;
+    *fill = (struct fill_job){.job = {.run = judge_fill_run, .done = judge_fill_done}, .server = sv};
+    fill->under_way = net_pool_submit(sv->maintenance, &fill->job, NULL) >= 0;
 }
 
 /* ---- start ---- */
