@@ -120,7 +120,7 @@ void grpc_call_metadata(struct grpc_call *call, struct slice name, struct slice 
 }
 
 /* Clients that get the answer while they still send may lose it, or wait for ever for leave to send on. */
-static void call_refuse(struct grpc_call *call, enum grpc_code code, const char *message)
+static void call_refuse(struct grpc_call *call, enum rpc_code code, const char *message)
 {
     call_message_drop(call);
     call->grpc->stats.refused++;
@@ -146,7 +146,7 @@ static bool call_authenticate(struct grpc_call *call)
     struct principal principal;
     struct error error = {0};
     if (auth_check(o->auth, slice_text(call->key), &principal, &error) < 0) {
-        call_refuse(call, GRPC_UNAUTHENTICATED, error.text);
+        call_refuse(call, RPC_UNAUTHENTICATED, error.text);
         return false;
     }
     const char *project = strcmp(principal.project, "*") == 0 ? "default" : principal.project;
@@ -154,7 +154,7 @@ static bool call_authenticate(struct grpc_call *call)
         project = call->project_name;
     if (auth_allow(&principal, SCOPE_INGEST, slice_text(project), &error) < 0 ||
         engine_project(o->engine, slice_text(project), true, &call->project, &error) < 0) {
-        call_refuse(call, grpc_code_of(&error), error.text);
+        call_refuse(call, rpc_code_of(error.status), error.text);
         return false;
     }
     return true;
@@ -164,15 +164,15 @@ void grpc_call_begin(struct grpc_call *call)
 {
     const struct grpc *g = call->grpc;
     if (g->is_draining)
-        call_refuse(call, GRPC_UNAVAILABLE, "the server is shutting down");
+        call_refuse(call, RPC_UNAVAILABLE, "the server is shutting down");
     else if (!call->is_post || !call->is_grpc)
-        call_refuse(call, GRPC_INTERNAL,
+        call_refuse(call, RPC_INTERNAL,
                     "this is the gRPC port: POST with content-type application/grpc");
     else if (call->method == GRPC_METHOD_UNKNOWN)
-        call_refuse(call, GRPC_UNIMPLEMENTED,
+        call_refuse(call, RPC_UNIMPLEMENTED,
                     "only Export of TraceService, LogsService and MetricsService is served");
     else if (!call->is_encoding_known)
-        call_refuse(call, GRPC_UNIMPLEMENTED,
+        call_refuse(call, RPC_UNIMPLEMENTED,
                     "grpc-encoding: identity, gzip, deflate and zstd are known");
     else
         (void)call_authenticate(call);
@@ -195,7 +195,7 @@ static bool call_admit(struct grpc_call *call, size_t more)
     struct grpc *g = call->grpc;
     bool alone = g->inflight_bytes == call->admitted_bytes;
     if (!alone && g->inflight_bytes + more > g->options.inflight_bytes_max) {
-        call_refuse(call, GRPC_UNAVAILABLE, "too many bytes of messages are being worked on");
+        call_refuse(call, RPC_UNAVAILABLE, "too many bytes of messages are being worked on");
         return false;
     }
     g->inflight_bytes += more;
@@ -215,10 +215,10 @@ void grpc_call_data(struct grpc_call *call, struct slice bytes)
     if (message_bytes(call) > most) {
         (void)error_set(&error, STATUS_LIMIT, "a message of %llu bytes; at most %llu are taken",
                         (unsigned long long)message_bytes(call), (unsigned long long)most);
-        call_refuse(call, GRPC_RESOURCE_EXHAUSTED, error.text);
+        call_refuse(call, RPC_RESOURCE_EXHAUSTED, error.text);
     } else if (call->body.size >= PREFIX_BYTES &&
                call->body.size - PREFIX_BYTES > message_bytes(call)) {
-        call_refuse(call, GRPC_INVALID_ARGUMENT, "more than one message in a unary call");
+        call_refuse(call, RPC_INVALID_ARGUMENT, "more than one message in a unary call");
     }
 }
 
@@ -261,7 +261,7 @@ static void call_settle(struct grpc_call *call)
         return;
     }
     if (call->status < 0) {
-        call_refuse(call, grpc_code_of(&call->error), call->error.text);
+        call_refuse(call, rpc_code_of(call->error.status), call->error.text);
     } else {
         otlp_write_success(OTLP_PROTOBUF, OTLP_TRACES, call->result.rejected,
                            slice_text(call->result.message), &call->answer);
@@ -335,19 +335,19 @@ void grpc_call_end(struct grpc_call *call)
         return;
     }
     if (call->body.size < PREFIX_BYTES || call->body.size - PREFIX_BYTES != message_bytes(call)) {
-        call_refuse(call, GRPC_INVALID_ARGUMENT, "the message is cut short");
+        call_refuse(call, RPC_INVALID_ARGUMENT, "the message is cut short");
         return;
     }
     if (call->body.data[0] > 1 ||
         (call->body.data[0] == 1 && call->encoding == ENCODING_IDENTITY)) {
-        call_refuse(call, GRPC_INTERNAL, "a compressed message without grpc-encoding");
+        call_refuse(call, RPC_INTERNAL, "a compressed message without grpc-encoding");
         return;
     }
     call->job.run = call_run;
     call->job.done = call_done;
     struct error error = {0};
     if (net_pool_submit(g->options.writers, &call->job, &error) < 0) {
-        call_refuse(call, GRPC_UNAVAILABLE, error.text);
+        call_refuse(call, RPC_UNAVAILABLE, error.text);
         return;
     }
     call->state = CALL_WORKING;

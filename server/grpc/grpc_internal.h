@@ -15,22 +15,16 @@
 #include "engine/base/memory.h"
 #include "server/auth/key_header.h"
 #include "server/codec/inflate.h"
+#include "server/codec/rpc_code.h"
 #include "server/grpc/grpc.h"
 #include "server/grpc/grpc_limits.h"
 
-/* gRPC's status codes. */
-enum grpc_code {
-    GRPC_OK = 0,
-    GRPC_INVALID_ARGUMENT = 3,
-    GRPC_PERMISSION_DENIED = 7,
-    GRPC_RESOURCE_EXHAUSTED = 8,
-    GRPC_UNIMPLEMENTED = 12,
-    GRPC_INTERNAL = 13,
-    GRPC_UNAVAILABLE = 14,
-    GRPC_UNAUTHENTICATED = 16,
+enum grpc_method {
+    GRPC_METHOD_UNKNOWN,
+    GRPC_TRACES,
+    GRPC_LOGS,
+    GRPC_METRICS
 };
-
-enum grpc_method { GRPC_METHOD_UNKNOWN, GRPC_TRACES, GRPC_LOGS, GRPC_METRICS };
 
 enum call_state {
     CALL_RECEIVING, /* metadata, then the message */
@@ -65,7 +59,7 @@ struct grpc_call {
     uint64_t admitted_bytes;  /* counted in grpc.inflight_bytes */
     uint64_t discarded_bytes; /* came after it was refused */
     bool has_ended;           /* the client has sent all */
-    enum grpc_code refusal;
+    enum rpc_code refusal;
     char *refusal_text; /* owned */
     /* what came of it */
     enum status status;
@@ -125,7 +119,7 @@ void grpc_session_leave(struct grpc_connection *c);
 bool grpc_session_send(struct grpc_connection *c);
 /* Answer of a call; the connection must be sent afterwards. */
 void grpc_session_answer(struct grpc_call *call);
-void grpc_session_refuse(struct grpc_call *call, enum grpc_code code, const char *message);
+void grpc_session_refuse(struct grpc_call *call, enum rpc_code code, const char *message);
 
 /* grpc_call.c: what a call means */
 struct grpc_call *grpc_call_create(struct grpc_connection *c, int32_t stream);
@@ -145,12 +139,11 @@ bool grpc_call_is_working(const struct grpc_call *call);
 void grpc_calls_abandon(struct grpc *g);
 
 /* grpc_status.c */
-enum grpc_code grpc_code_of(const struct error *error);
-bool grpc_code_asks_again(enum grpc_code code);
+bool grpc_code_asks_again(enum rpc_code code);
 /* grpc-message: printable ASCII, the rest %XX. */
 void grpc_message_encode(struct slice message, struct buffer *to);
 /* grpc-status-details-bin: google.rpc.Status with a RetryInfo of one second, as base64. */
-void grpc_details_encode(enum grpc_code code, struct slice message, struct buffer *to);
+void grpc_details_encode(enum rpc_code code, struct slice message, struct buffer *to);
 
 /* grpc.c */
 void grpc_connection_flush(struct grpc_connection *c);

@@ -233,7 +233,7 @@ void grpc_session_answer(struct grpc_call *call)
                                   sizeof headers / sizeof headers[0], &data);
 }
 
-void grpc_session_refuse(struct grpc_call *call, enum grpc_code code, const char *message)
+void grpc_session_refuse(struct grpc_call *call, enum rpc_code code, const char *message)
 {
     char number[16];
     struct buffer text = {0};

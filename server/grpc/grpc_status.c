@@ -1,5 +1,5 @@
 /*
- * grpc_status.c - our statuses as gRPC's, and the forms of a refusal.
+ * grpc_status.c - the forms of a refusal.
  *
  * Retry:   OTLP clients come again after UNAVAILABLE, and after RESOURCE_EXHAUSTED only with a RetryInfo; everything else they drop.
  * Format:  google.rpc.Status {1 code, 2 message, 3 details: Any {1 type_url, 2 value}}, RetryInfo {1 Duration {1 seconds}}
@@ -11,38 +11,9 @@
 #define TEXT_SHOWN_MAX 512
 #define RETRY_SECONDS  1
 
-enum grpc_code grpc_code_of(const struct error *error)
+bool grpc_code_asks_again(enum rpc_code code)
 {
-    switch (error->status) {
-    case STATUS_INVALID:
-    case STATUS_NOT_FOUND:
-    case STATUS_EXISTS:
-        return GRPC_INVALID_ARGUMENT;
-    case STATUS_DENIED:
-        return GRPC_PERMISSION_DENIED;
-    case STATUS_LIMIT:
-        return GRPC_RESOURCE_EXHAUSTED;
-    case STATUS_UNAVAILABLE:
-        return GRPC_UNIMPLEMENTED;
-    case STATUS_BUSY:
-    case STATUS_READ_ONLY:
-    case STATUS_FULL:
-    case STATUS_CANCELLED:
-    case STATUS_TIMEOUT:
-    case STATUS_IO:
-    case STATUS_UNREACHABLE:
-        return GRPC_UNAVAILABLE;
-    case STATUS_OK:
-    case STATUS_END:
-    case STATUS_CORRUPT:
-        break;
-    }
-    return GRPC_INTERNAL;
-}
-
-bool grpc_code_asks_again(enum grpc_code code)
-{
-    return code == GRPC_UNAVAILABLE;
+    return code == RPC_UNAVAILABLE;
 }
 
 static struct slice message_cut(struct slice message)
@@ -68,7 +39,7 @@ static void field_put(struct buffer *to, uint32_t number, struct slice bytes)
     put_bytes(to, bytes);
 }
 
-void grpc_details_encode(enum grpc_code code, struct slice message, struct buffer *to)
+void grpc_details_encode(enum rpc_code code, struct slice message, struct buffer *to)
 {
     static const uint8_t retry_info[] = {PROTO_TAG(1, PROTO_BYTES), 2, PROTO_TAG(1, PROTO_VARINT),
                                          RETRY_SECONDS};

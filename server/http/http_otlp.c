@@ -13,20 +13,10 @@
 #include "engine/base/check.h"
 #include "engine/base/limits.h"
 #include "server/codec/inflate.h"
+#include "server/codec/rpc_code.h"
 #include "server/http/http_request.h"
 
 #define INFLIGHT_BYTES_MAX (256ull << 20)
-
-/* google.rpc.Code */
-enum rpc_code {
-    RPC_INVALID_ARGUMENT = 3,
-    RPC_PERMISSION_DENIED = 7,
-    RPC_RESOURCE_EXHAUSTED = 8,
-    RPC_UNIMPLEMENTED = 12,
-    RPC_INTERNAL = 13,
-    RPC_UNAVAILABLE = 14,
-    RPC_UNAUTHENTICATED = 16,
-};
 
 struct otlp_job {
     struct http_job base;
@@ -50,52 +40,38 @@ static enum otlp_encoding encoding_of(struct evhttp_request *event)
     return otlp_encoding_of(type, body);
 }
 
-static int code_of(const struct error *error, enum rpc_code *ret_rpc)
+/* Who you are is not known (401), or it is and does not suffice (403). */
+static enum rpc_code code_of(const struct error *error)
 {
-    switch (error->status) {
-    case STATUS_DENIED:
-        if (strstr(error->text, "key is") != NULL) {
-            *ret_rpc = RPC_UNAUTHENTICATED;
-            return 401;
-        }
-        *ret_rpc = RPC_PERMISSION_DENIED;
-        return 403;
-    case STATUS_INVALID:
-    case STATUS_NOT_FOUND:
-    case STATUS_EXISTS:
-        *ret_rpc = RPC_INVALID_ARGUMENT;
+    bool unknown = error->status == STATUS_DENIED && strstr(error->text, "key is") != NULL;
+    return unknown ? RPC_UNAUTHENTICATED : rpc_code_of(error->status);
+}
+
+static int http_code_of(enum rpc_code code, enum status status)
+{
+    switch (code) {
+    case RPC_INVALID_ARGUMENT:
         return 400;
-    case STATUS_LIMIT:
-        *ret_rpc = RPC_RESOURCE_EXHAUSTED;
+    case RPC_UNAUTHENTICATED:
+        return 401;
+    case RPC_PERMISSION_DENIED:
+        return 403;
+    case RPC_RESOURCE_EXHAUSTED:
         return 413;
-    case STATUS_UNAVAILABLE:
-        *ret_rpc = RPC_UNIMPLEMENTED;
+    case RPC_UNIMPLEMENTED:
         return 415;
-    case STATUS_BUSY:
-        *ret_rpc = RPC_UNAVAILABLE;
-        return 429;
-    case STATUS_READ_ONLY:
-    case STATUS_FULL:
-    case STATUS_CANCELLED:
-    case STATUS_TIMEOUT:
-    case STATUS_IO:
-    case STATUS_UNREACHABLE:
-        *ret_rpc = RPC_UNAVAILABLE;
-        return 503;
-    case STATUS_OK:
-    case STATUS_END:
-    case STATUS_CORRUPT:
-        *ret_rpc = RPC_INTERNAL;
-        return 500;
+    case RPC_UNAVAILABLE:
+        return status == STATUS_BUSY ? 429 : 503;
+    case RPC_INTERNAL:
+        break;
     }
-    *ret_rpc = RPC_INTERNAL;
     return 500;
 }
 
 static void fail(struct evhttp_request *event, const struct error *error)
 {
-    enum rpc_code rpc;
-    int code = code_of(error, &rpc);
+    enum rpc_code rpc = code_of(error);
+    int code = http_code_of(rpc, error->status);
     enum otlp_encoding encoding = encoding_of(event);
     struct evkeyvalq *headers = evhttp_request_get_output_headers(event);
     struct buffer body = {0};
