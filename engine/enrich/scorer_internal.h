@@ -27,7 +27,6 @@ struct message_facts {
     uint32_t injection;     /* phrase_find(text, PHRASE_INJECTION) */
     uint32_t call_count;
     uint64_t calls[FACTS_CALLS_MAX];    /* hash64 of name and canonical arguments of the first calls */
-    uint64_t words[16];     /* a 1,024-bit sketch of its content words, for similarities (words.h) */
     uint32_t word_count;    /* words, repeated ones too */
     struct word_set set;    /* its content words and numbers, each once (words.h) */
     struct word_set pairs;  /* its neighbouring words, function words too; empty for assistants, whom nothing is grounded in */

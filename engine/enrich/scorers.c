@@ -220,7 +220,6 @@ static void word_take(struct scorers *s, struct message_facts *facts, uint32_t h
         (void)word_set_add(&s->pairs_building, word_pair(before, hash));
     if ((flags & WORD_STOP) != 0 || !word_set_add(&s->words_building, hash))
         return;
-    facts->words[hash >> 8 & 15] |= (uint64_t)1 << (hash >> 2 & 63);
     if (facts->key_count < FACTS_KEYS_MAX)
         facts->keys[facts->key_count++] = hash | key_kind(flags);
 }
